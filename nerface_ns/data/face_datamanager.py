@@ -1,0 +1,170 @@
+"""Training rays of a face straight from uint8 frames on disk."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Type
+
+import numpy as np
+import torch
+from nerfstudio.cameras.cameras import Cameras
+from nerfstudio.cameras.rays import RayBundle
+from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
+from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager, VanillaDataManagerConfig
+from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
+from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader, RandIndicesEvalDataloader
+from torch import Tensor
+
+from nerface_ns.data.dataparsers.face_dataparser import FaceDataParser, FaceDataParserConfig
+from nerface_ns.data.dataparsers.nerface_dataparser import NeRFaceDataParserConfig
+from nerface_ns.data.face_dataset import FaceDataset
+from nerface_ns.data.face_pixel_sampler import FacePixelSampler, FacePixelSamplerConfig
+from nerface_ns.data.face_rays import FaceRayGenerator
+
+EVAL_CONDITIONS = ("frame_index", "expression", "gaze")
+"""What rays of unseen frames carry; training rays carry only their frame's number."""
+
+
+@dataclass
+class FaceDataManagerConfig(VanillaDataManagerConfig):
+    """Draws training rays from a memory-mapped store of uint8 frames."""
+
+    _target: Type = field(default_factory=lambda: FaceDataManager)
+    """Target class to instantiate."""
+    dataparser: AnnotatedDataParserUnion = field(default_factory=NeRFaceDataParserConfig)  # type: ignore[valid-type]
+    """Format of the data; must be one of this package's."""
+    train_num_rays_per_batch: int = 2048
+    """Rays per training step."""
+    eval_num_rays_per_batch: int = 2048
+    """Rays per evaluation step during training."""
+    images_per_batch: int = 8
+    """Random frames that share one step's rays: conditions are encoded once per frame (NeRFace, 1)."""
+    pixel_sampler: FacePixelSamplerConfig = field(default_factory=FacePixelSamplerConfig)  # type: ignore[assignment]
+    """Where in a frame the rays go."""
+
+
+class FaceDataManager(VanillaDataManager[FaceDataset]):
+    """Data manager of tracked faces.
+
+    The store of a split is built when training starts, and otherwise with the split's first batch: rendering, viewing
+    and evaluation decode single images only.
+
+    Processes of one training job draw different rays because nerfstudio seeds each with seed + rank and every draw
+    comes from torch's global generator.
+    """
+
+    config: FaceDataManagerConfig
+    dataparser: FaceDataParser
+    train_dataset: FaceDataset
+    eval_dataset: FaceDataset
+    train_pixel_sampler: FacePixelSampler | None  # type: ignore[assignment]
+    eval_pixel_sampler: FacePixelSampler | None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        config: FaceDataManagerConfig,
+        device: torch.device | str = "cpu",
+        test_mode: Literal["test", "val", "inference"] = "val",
+        world_size: int = 1,
+        local_rank: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        _check_config(config)
+        _silence_index_warnings()
+        super().__init__(config, device, test_mode, world_size, local_rank, **kwargs)
+
+    @cached_property
+    def dataset_type(self) -> type[FaceDataset]:
+        """Class of both datasets."""
+        return FaceDataset
+
+    def get_datapath(self) -> Path:
+        """Folder of the dataset."""
+        return self.dataparser.sequence.root
+
+    def get_split_dataset(self, split: str) -> FaceDataset:
+        """Dataset of any split by name, such as "nvs", besides those that train and evaluate."""
+        return FaceDataset(self.dataparser.get_dataparser_outputs(split=split))
+
+    def setup_train(self) -> None:
+        """Prepare drawing of training rays; build the store when this run trains."""
+        outputs = self.train_dataparser_outputs
+        self.train_pixel_sampler = self._get_face_sampler(outputs, self.config.train_num_rays_per_batch)
+        self.train_ray_generator = FaceRayGenerator(self.train_dataset.cameras, self.device)
+        if self.test_mode == "val":
+            self.train_dataset.open_store()
+
+    def setup_eval(self) -> None:
+        """Prepare drawing of evaluation rays and the loaders of whole evaluation images."""
+        outputs = self.eval_dataset._dataparser_outputs
+        self.eval_pixel_sampler = self._get_face_sampler(outputs, self.config.eval_num_rays_per_batch)
+        self.eval_ray_generator = FaceRayGenerator(self.eval_dataset.cameras, self.device, EVAL_CONDITIONS)
+        self.fixed_indices_eval_dataloader = FixedIndicesEvalDataloader(self.eval_dataset, device=self.device)
+        self.eval_dataloader = RandIndicesEvalDataloader(self.eval_dataset, device=self.device)
+        if self.test_mode == "val":
+            self.eval_dataset.open_store()
+
+    def next_train(self, step: int) -> tuple[RayBundle, dict[str, Tensor]]:
+        """Rays of training pixels with their colours.
+
+        Returns:
+            Rays that carry "frame_index", and "image" (R, 3) in [0, 1], "indices" (R, 3) camera, row, column, and
+            "alpha" (R, 1) where the data have mattes.
+        """
+        self.train_count += 1
+        assert self.train_pixel_sampler is not None
+        return self._draw(self.train_dataset, self.train_pixel_sampler, self.train_ray_generator)
+
+    def next_eval(self, step: int) -> tuple[RayBundle, dict[str, Tensor]]:
+        """Rays of evaluation pixels, which carry "expression" and "gaze" too, with their colours."""
+        self.eval_count += 1
+        assert self.eval_pixel_sampler is not None
+        return self._draw(self.eval_dataset, self.eval_pixel_sampler, self.eval_ray_generator)
+
+    def next_eval_image(self, step: int) -> tuple[Cameras, dict[str, Any]]:
+        """A random evaluation image with its camera."""
+        return next(self.eval_dataloader)
+
+    def _get_face_sampler(self, outputs: DataparserOutputs, num_rays: int) -> FacePixelSampler:
+        """Sampler over the images of one split."""
+        height, width = outputs.metadata["image_size"]
+        face_boxes, regions = outputs.metadata.get("face_boxes"), outputs.metadata["region_boxes"]
+        return FacePixelSampler(self.config.pixel_sampler, num_rays, face_boxes, regions, height, width)
+
+    def _draw(
+        self, dataset: FaceDataset, sampler: FacePixelSampler, ray_generator: FaceRayGenerator
+    ) -> tuple[RayBundle, dict[str, Tensor]]:
+        """Choose images, choose pixels, look their colours up."""
+        images = torch.randperm(len(dataset))[: self.config.images_per_batch]
+        indices = sampler.sample(images)
+        image, row, column = indices.numpy().T
+        colour = dataset.open_store().gather(image, row, column).astype(np.float32) / np.float32(255)
+        frame = torch.from_numpy(colour).to(self.device)
+        batch = {"image": frame[:, :3], "indices": indices.to(self.device)}
+        if frame.shape[-1] == 4:
+            batch["alpha"] = frame[:, 3:]
+        return ray_generator(indices), batch
+
+
+def _check_config(config: FaceDataManagerConfig) -> None:
+    """Refuse settings that this data manager inherits but does not follow."""
+    if not isinstance(config.dataparser, FaceDataParserConfig):
+        raise ValueError(
+            "dataparser: expected one of this package's (nerface-data, adnerf-data, nerface-demo), "
+            f"got {type(config.dataparser).__name__}"
+        )
+    for name, only in (("train_num_images_to_sample_from", -1), ("eval_num_images_to_sample_from", -1), ("patch_size", 1)):
+        if getattr(config, name) != only:
+            raise ValueError(f"{name}: expected {only}, got {getattr(config, name)}; use images_per_batch")
+    if config.images_per_batch < 1:
+        raise ValueError(f"images_per_batch: expected at least 1, got {config.images_per_batch}")
+
+
+def _silence_index_warnings() -> None:
+    """Drop torch's warning on nerfstudio 1.1.5's list indices, which would come with every image; nothing else."""
+    warnings.filterwarnings(
+        "ignore", message="Using a non-tuple sequence for multidimensional", module=r"nerfstudio\.cameras\.cameras"
+    )

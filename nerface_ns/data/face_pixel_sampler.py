@@ -1,0 +1,155 @@
+"""Which pixels to train on: more of the face, some of mouth and eyes for certain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Type
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from nerfstudio.configs.base_config import InstantiateConfig
+from torch import Tensor
+
+
+def face_box_to_pixels(face_box: Float[Tensor, "*batch 4"], height: int, width: int) -> Int[Tensor, "*batch 4"]:
+    """Convert face boxes from fractions of the image to whole pixels.
+
+    Args:
+        face_box: y0, y1, x0, x1 in [0, 1], as NeRFace's JSON stores them.
+        height, width: Image size in pixels.
+
+    Returns:
+        y0, y1, x0, x1 in pixels, rounded outward; y1 and x1 are exclusive.
+
+    Raises:
+        ValueError: A box is empty or leaves the image.
+    """
+    low, high = face_box[..., 0::2], face_box[..., 1::2]
+    if not ((low >= -1e-6) & (low < high) & (high <= 1 + 1e-6)).all():
+        raise ValueError(f"face_box needs 0 <= low < high <= 1, got {face_box.tolist()}")
+    size = torch.tensor([height, width], device=face_box.device)
+    # The slack keeps a fraction that was computed from whole pixels from reaching one pixel further by rounding.
+    low_px = (low * size + 1e-4).floor().clamp_min(0)
+    high_px = torch.minimum((high * size - 1e-4).ceil(), size)
+    return torch.stack([low_px, high_px], dim=-1).flatten(-2).long()
+
+
+@dataclass
+class FacePixelSamplerConfig(InstantiateConfig):
+    """How training pixels are drawn within an image."""
+
+    _target: Type = field(default_factory=lambda: FacePixelSampler)
+    """Target class to instantiate."""
+    face_box_weight: float = 0.9
+    """Weight of each pixel inside the face box; pixels outside weigh 1 minus this. 0.5 draws evenly (NeRFace, 0.9)."""
+    region_share: float = 0.25
+    """Share of the rays that are drawn from the mouth and eyes boxes, each region alike, when the data have them."""
+
+
+class FacePixelSampler:
+    """Draws pixels with replacement, exactly after the weights of `FacePixelSamplerConfig`.
+
+    All randomness comes from torch's global CPU generator, so a seed fixes the rays and differs between processes.
+
+    Args:
+        config: Weights.
+        num_rays_per_batch: Rays to draw; may be changed later.
+        face_boxes: Fractions, one box per image; without them pixels outside mouth and eyes are drawn evenly.
+        region_boxes: Fractions by region name.
+        height, width: Image size in pixels.
+    """
+
+    def __init__(
+        self,
+        config: FacePixelSamplerConfig,
+        num_rays_per_batch: int,
+        face_boxes: Float[Tensor, "images 4"] | None,
+        region_boxes: dict[str, Float[Tensor, "images 4"]],
+        height: int,
+        width: int,
+    ) -> None:
+        if not 0 <= config.face_box_weight <= 1:
+            raise ValueError(f"face_box_weight: expected a number in [0, 1], got {config.face_box_weight}")
+        if not 0 <= config.region_share <= 1:
+            raise ValueError(f"region_share: expected a number in [0, 1], got {config.region_share}")
+        self.config = config
+        self.num_rays_per_batch = num_rays_per_batch
+        self.height, self.width = height, width
+        self.face_boxes = None if face_boxes is None else face_box_to_pixels(face_boxes.cpu(), height, width).numpy()
+        regions = [face_box_to_pixels(boxes.cpu(), height, width).numpy() for boxes in region_boxes.values()]
+        self.region_boxes = np.stack(regions) if regions and config.region_share > 0 else None
+
+    def set_num_rays_per_batch(self, num_rays_per_batch: int) -> None:
+        """Draw so many rays from now on."""
+        self.num_rays_per_batch = num_rays_per_batch
+
+    def sample(self, images: Int[Tensor, " batch"]) -> Int[Tensor, "rays 3"]:
+        """Draw pixels, as evenly over the images given as their number allows.
+
+        Args:
+            images: Image indices to draw from.
+
+        Returns:
+            Image, row, column per ray.
+        """
+        num_rays = self.num_rays_per_batch
+        image = images.numpy()[np.arange(num_rays) % len(images)]
+        chance = torch.rand(4, num_rays, dtype=torch.float64).numpy()
+        pixel = self._sample_face_box(image, chance[0], chance[1])
+        if self.region_boxes is not None:
+            in_region = self._sample_regions(image, chance[3], chance[1])
+            pixel = np.where(chance[2] < self.config.region_share, in_region, pixel)
+        row, column = np.divmod(pixel, self.width)
+        return torch.from_numpy(np.stack([image, row, column], axis=-1))
+
+    def _sample_regions(self, image: np.ndarray, which: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """Pixel numbers from one of the image's regions, drawn evenly."""
+        assert self.region_boxes is not None
+        region = _pick(which, np.full_like(image, len(self.region_boxes)))
+        box = self.region_boxes[region, image]
+        return _pixel_in_box(box, _pick(position, _area(box)), self.width)
+
+    def _sample_face_box(self, image: np.ndarray, side: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """Pixel numbers after the face box's weights."""
+        num_pixels = self.height * self.width
+        if self.face_boxes is None:
+            return _pick(position, np.full_like(image, num_pixels))
+        box = self.face_boxes[image]
+        area = _area(box)
+        inside_weight = self.config.face_box_weight * area
+        outside_weight = (1 - self.config.face_box_weight) * (num_pixels - area)
+        # A box that fills the image leaves nothing outside, whatever the weights say.
+        is_inside = (side * (inside_weight + outside_weight) < inside_weight) | (area == num_pixels)
+        inside = _pixel_in_box(box, _pick(position, area), self.width)
+        outside = _pixel_outside_box(box, _pick(position, num_pixels - area), self.width)
+        return np.where(is_inside, inside, outside)
+
+
+def _pick(chance: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Whole number in [0, count), each as likely."""
+    return np.minimum((chance * count).astype(np.int64), count - 1)
+
+
+def _area(box: np.ndarray) -> np.ndarray:
+    """Number of pixels in whole-pixel boxes."""
+    return (box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2])
+
+
+def _pixel_in_box(box: np.ndarray, nth: np.ndarray, width: int) -> np.ndarray:
+    """Number (row-major over the image) of the nth pixel of a box."""
+    row, column = np.divmod(nth, box[:, 3] - box[:, 2])
+    return (box[:, 0] + row) * width + box[:, 2] + column
+
+
+def _pixel_outside_box(box: np.ndarray, nth: np.ndarray, width: int) -> np.ndarray:
+    """Number (row-major over the image) of the nth pixel that is not in the box.
+
+    Of each box row that lies before it the pixel skips the box's width; between two box rows are `gap_width` others.
+    """
+    box_width, num_rows = box[:, 3] - box[:, 2], box[:, 1] - box[:, 0]
+    gap_width = width - box_width
+    beyond = nth - (box[:, 0] * width + box[:, 2])
+    rows_before = beyond // np.maximum(gap_width, 1) + 1
+    rows_before = np.where((gap_width == 0) & (beyond >= 0), num_rows, rows_before)
+    return nth + np.clip(rows_before, 0, num_rows) * box_width

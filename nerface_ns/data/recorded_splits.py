@@ -1,0 +1,64 @@
+"""How a recording is cut into splits, and where each split's frames stand along it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+
+def recorded_times(names: dict[str, list[str]], extra: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """Positions of frames along the recorded track, in [0, 1].
+
+    Frames are in order of the number their name ends in when those numbers tell all frames of all splits apart;
+    otherwise the splits follow each other as given. A frame of an extra split, which is no part of the recording,
+    stands where the frame of the same number does, or at its share of the extra split's length.
+
+    Args:
+        names: Frame names by split.
+        extra: Splits that are no part of the recording.
+    """
+    track = [(split, index) for split, members in names.items() if split not in extra for index in range(len(members))]
+    number = {(split, index): _trailing_number(names[split][index]) for split, index in track}
+    is_numbered = None not in number.values() and len(set(number.values())) == len(track)
+    if is_numbered:
+        track.sort(key=lambda key: number[key])
+    last = max(len(track) - 1, 1)
+    position = {key: rank / last for rank, key in enumerate(track)}
+    at_number = {number[key]: position[key] for key in track} if is_numbered else {}
+    times = {}
+    for split, members in names.items():
+        if split in extra:
+            spread = np.linspace(0, 1, len(members))
+            values = [at_number.get(_trailing_number(name), share) for name, share in zip(members, spread)]
+        else:
+            values = [position[split, index] for index in range(len(members))]
+        times[split] = np.array(values, dtype=np.float64)
+    return times
+
+
+def _trailing_number(name: str) -> int | None:
+    """The whole number at the end of a name, or None."""
+    stem = Path(name).name.split(".")[0]
+    digits = stem[len(stem.rstrip("0123456789")) :]
+    return int(digits) if digits else None
+
+
+def split_last(num_frames: int, num_test: int, num_val: int) -> dict[str, list[int]]:
+    """Hold the last frames out for the test and a few, evenly spread over the rest, for validation.
+
+    Raises:
+        ValueError: A split would be empty.
+    """
+    if not (num_test >= 1 and num_val >= 1 and num_frames - num_test - num_val >= 1):
+        raise ValueError(
+            f"expected at least one frame in each split, got {num_frames} frames for {num_test} test and {num_val} "
+            "validation frames"
+        )
+    rest = num_frames - num_test
+    val = ((np.arange(num_val) + 0.5) * rest / num_val).astype(int).tolist()
+    return {
+        "train": sorted(set(range(rest)) - set(val)),
+        "val": val,
+        "test": list(range(rest, num_frames)),
+    }

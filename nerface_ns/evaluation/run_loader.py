@@ -1,0 +1,54 @@
+"""Opens a finished run from its `config.yml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nerface_ns.evaluation.quiet_output import quiet_nerfstudio
+
+
+def load_run(config_path: Path, code_protocol: str | None = None, quiet: bool = True) -> tuple[Any, Any, Path, int]:
+    """Load a run's latest checkpoint through nerfstudio.
+
+    The checkpoint is looked for beside `config.yml`, so a run folder that was moved still loads.
+
+    Args:
+        config_path: The `config.yml` of a run.
+        code_protocol: Replaces the model's own rule for the latent codes of frames never trained on.
+        quiet: Whether to keep nerfstudio's messages off the terminal.
+
+    Returns:
+        The run's config, its pipeline, the checkpoint's path and the step it was saved at.
+
+    Raises:
+        FileNotFoundError: There is no such config, or no checkpoint beside it.
+        ValueError: The checkpoint does not fit the data (another number of frames or of expression coefficients), or
+            the model knows no such code protocol.
+    """
+    config_path = Path(config_path)
+    if not config_path.is_file():
+        raise FileNotFoundError(f"{config_path}: no such file; expected the config.yml of a training run")
+    from nerfstudio.utils.eval_utils import eval_setup
+
+    def prepare(config: Any) -> Any:
+        model_dir = config_path.parent / config.relative_model_dir
+        if not any(model_dir.glob("step-*.ckpt")):
+            raise FileNotFoundError(f"{model_dir}: expected a checkpoint (step-*.ckpt) of {config_path}, found none")
+        config.relative_model_dir = model_dir.resolve()
+        if code_protocol is not None:
+            if not hasattr(config.pipeline.model, "code_protocol"):
+                raise ValueError(f"--code-protocol {code_protocol}: method {config.method_name} has no latent codes")
+            config.pipeline.model.code_protocol = code_protocol
+        return config
+
+    with quiet_nerfstudio(quiet):
+        try:
+            return eval_setup(config_path, test_mode="test", update_config_callback=prepare)
+        except RuntimeError as error:
+            if "size mismatch" not in str(error):
+                raise
+            raise ValueError(
+                f"{config_path}: the checkpoint does not fit its data, which must be what it was trained on "
+                f"(the same number of frames and of expression coefficients): {error}"
+            ) from error

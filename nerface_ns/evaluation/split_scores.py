@@ -1,0 +1,168 @@
+"""Scores of a trained pipeline over every frame of a split."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nerface_ns.evaluation.image_metrics import ImageDistance, Scores, region_scores
+
+EVALUATION_SPLITS = ("test", "val", "nvs")
+"""Splits that hold no training frame, in the order in which they are reported."""
+METRICS = ("psnr", "ssim", "l1", "lpips")
+REGIONS = ("full", "face", "mask", "mouth", "eyes")
+"""What is scored, in the order in which it is reported."""
+
+
+@dataclass
+class RenderedFrame:
+    """A frame of a split beside what the model makes of it."""
+
+    name: str
+    """Name of the frame's file."""
+    truth: Tensor
+    """(height, width, 3) colours in [0, 1]."""
+    outputs: dict[str, Tensor]
+    """The model's outputs, each (height, width, channels)."""
+    boxes: dict[str, Tensor]
+    """y0, y1, x0, x1 as fractions of the image by region: face, mouth, eyes."""
+    alpha: Tensor | None = None
+    """(height, width, 1) coverage in [0, 1], where the split has masks."""
+    render_s: float = 0.0
+    """Seconds that the model took."""
+
+
+@dataclass
+class SplitScores:
+    """Scores of one split."""
+
+    split: str
+    """Name of the split."""
+    frame_names: list[str] = field(default_factory=list)
+    """Names of the scored frames."""
+    frame_scores: list[dict[str, Scores]] = field(default_factory=list)
+    """Scores by region ("full", "face", "mask", "mouth", "eyes"), one entry per frame."""
+    render_s: float = 0.0
+    """Seconds spent rendering, all frames together."""
+
+    def mean(self) -> dict[str, Scores]:
+        """Return every region's scores, averaged over the frames that have them."""
+        regions = [name for name in REGIONS if any(name in scores for scores in self.frame_scores)]
+        return {region: self._mean_of([s[region] for s in self.frame_scores if region in s]) for region in regions}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the full image's figures with the regions' beneath: {"psnr", ..., "face": {"psnr", ...}, ...}."""
+        means = self.mean()
+        return {**means.pop("full"), **means}
+
+    @staticmethod
+    def _mean_of(scores: Sequence[Scores]) -> Scores:
+        columns = {metric: [s[metric] for s in scores if s[metric] is not None] for metric in METRICS}
+        return {metric: sum(values) / len(values) if values else None for metric, values in columns.items()}
+
+
+def score_frames(split: str, frames: Iterator[RenderedFrame], image_distance: ImageDistance | None) -> SplitScores:
+    """Score rendered frames one by one."""
+    result = SplitScores(split)
+    for frame in frames:
+        scores = region_scores(frame.outputs["rgb"], frame.truth, frame.boxes, frame.alpha, image_distance)
+        result.frame_names.append(frame.name)
+        result.frame_scores.append(scores)
+        result.render_s += frame.render_s
+    return result
+
+
+class SplitRenderer:
+    """Renders the frames of one split through a pipeline, streaming its images.
+
+    Args:
+        pipeline: A trained nerfstudio pipeline.
+        split: Name of a split that its dataparser has.
+    """
+
+    def __init__(self, pipeline: Any, split: str) -> None:
+        self.pipeline = pipeline
+        self.split = split
+        datamanager = pipeline.datamanager
+        outputs = datamanager.dataparser.get_dataparser_outputs(split=split)
+        scale = getattr(datamanager.config, "camera_res_scale_factor", 1.0)
+        self.dataset = datamanager.dataset_type(dataparser_outputs=outputs, scale_factor=scale)
+        self.frame_names = [str(name) for name in outputs.metadata.get("frame_names", outputs.image_filenames)]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def render(self, index: int) -> RenderedFrame:
+        """Render one frame as the split's own camera sees it."""
+        model = self.pipeline.model
+        camera = self.dataset.cameras[index : index + 1].to(self.pipeline.device)
+        start = time.perf_counter()
+        outputs = model.get_outputs_for_camera(camera)
+        if outputs["rgb"].is_cuda:
+            torch.cuda.synchronize()
+        render_s = time.perf_counter() - start
+        data = self.dataset.get_data(index)
+        alpha = data.get("alpha")
+        return RenderedFrame(
+            name=self.frame_names[index],
+            truth=data["image"][..., :3].to(outputs["rgb"].device),
+            outputs=outputs,
+            boxes=self._boxes(index),
+            alpha=None if alpha is None else alpha.to(outputs["rgb"].device),
+            render_s=render_s,
+        )
+
+    def _boxes(self, index: int) -> dict[str, Tensor]:
+        metadata = self.dataset.metadata
+        columns: dict[str, Any] = dict(metadata.get("region_boxes") or {})
+        if metadata.get("face_boxes") is not None:
+            columns["face"] = metadata["face_boxes"]
+        boxes = {name: torch.as_tensor(column[index]) for name, column in columns.items()}
+        # A frame without this box holds NaN.
+        return {name: box for name, box in boxes.items() if bool(torch.isfinite(box).all())}
+
+
+def score_split(
+    pipeline: Any,
+    split: str,
+    image_distance: ImageDistance | None = None,
+    frame_done: Callable[[int, int, RenderedFrame], None] | None = None,
+) -> SplitScores:
+    """Render and score every frame of a split.
+
+    Args:
+        pipeline: A trained nerfstudio pipeline.
+        split: Name of a split that its dataparser has.
+        image_distance: LPIPS or a stand-in for it.
+        frame_done: Called with the frame's index, the number of frames, and the frame, after each.
+    """
+    was_training = pipeline.training
+    pipeline.eval()
+    renderer = SplitRenderer(pipeline, split)
+
+    def frames() -> Iterator[RenderedFrame]:
+        for index in range(len(renderer)):
+            frame = renderer.render(index)
+            yield frame
+            if frame_done is not None:
+                frame_done(index, len(renderer), frame)
+
+    scores = score_frames(split, frames(), image_distance)
+    pipeline.train(was_training)
+    return scores
+
+
+def code_protocol(pipeline: Any) -> str | None:
+    """Return the rule by which frames never trained on get their latent code; None for a model without codes."""
+    return getattr(pipeline.model.config, "code_protocol", None)
+
+
+def scores_as_json(scores: Mapping[str, SplitScores]) -> dict[str, Any]:
+    """Return the splits' figures in reporting order."""
+    order: tuple[str, ...] = (*EVALUATION_SPLITS, "train")
+    return {split: scores[split].as_json() for split in order if split in scores}

@@ -1,0 +1,67 @@
+"""What a model needs of a radiance field of a face."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, Type
+
+from jaxtyping import Float, Int
+from nerfstudio.configs.base_config import InstantiateConfig
+from nerfstudio.data.scene_box import SceneBox
+from torch import Tensor, nn
+
+from nerface_ns.conditioning.face_condition import FaceCondition
+
+
+@dataclass
+class FaceFieldConfig(InstantiateConfig):
+    """Settings of every radiance field of a face."""
+
+    _target: Type = field(default_factory=lambda: FaceField)
+    """Target class to instantiate."""
+
+
+class FaceField(nn.Module):
+    """Density and colour in head space under the conditions of a few frames.
+
+    Samples come in any number from several frames, ORDERED by frame; `frame_rows` names each sample's row in the
+    condition. Work that depends on the frame alone is done once per frame in `prepare`.
+
+    Args:
+        config: Settings of the field.
+        scene_box: Box that holds the head.
+        num_coefficients: Length of the expression.
+        code_length: Length of the latent code.
+    """
+
+    def __init__(self, config: FaceFieldConfig, scene_box: SceneBox, num_coefficients: int, code_length: int) -> None:
+        super().__init__()
+        self.config = config
+        self.num_coefficients = num_coefficients
+        self.code_length = code_length
+        self.register_buffer("aabb", scene_box.aabb.clone().float())
+
+    def normalise(self, positions: Float[Tensor, "num_samples 3"]) -> Float[Tensor, "num_samples 3"]:
+        """Map the scene box to [0, 1]^3."""
+        return (positions - self.aabb[0]) / (self.aabb[1] - self.aabb[0])
+
+    def prepare(self, condition: FaceCondition) -> Any:
+        """Compute whatever the frames alone decide; handed on to `get_density` and `get_rgb`."""
+        return condition
+
+    @abstractmethod
+    def get_density(
+        self, positions: Float[Tensor, "num_samples 3"], frame_rows: Int[Tensor, "num_samples"], prepared: Any
+    ) -> tuple[Float[Tensor, "num_samples"], Any]:
+        """Return density (at least 0, per scene unit) and what `get_rgb` goes on from."""
+
+    @abstractmethod
+    def get_rgb(
+        self,
+        directions: Float[Tensor, "num_samples 3"],
+        frame_rows: Int[Tensor, "num_samples"],
+        prepared: Any,
+        embedding: Any,
+    ) -> Float[Tensor, "num_samples 3"]:
+        """Return colours in [0, 1] as seen along unit directions in head space."""

@@ -1,0 +1,91 @@
+"""What stands behind the head: it belongs to the image plane, because the camera is static and the head moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Optional, Tuple, Type
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from nerfstudio.configs.base_config import InstantiateConfig
+from torch import Tensor, nn
+
+BackgroundMode = Literal["auto", "photograph", "learned", "colour"]
+
+
+@dataclass
+class BackgroundConfig(InstantiateConfig):
+    """Colours behind the head."""
+
+    _target: Type = field(default_factory=lambda: Background)
+    """Target class to instantiate."""
+    mode: BackgroundMode = "auto"
+    """"photograph": the data's; "learned": an image trained with the head, which starts from the photograph, else
+    grey; "colour": `colour`; "auto": the photograph where the data have one, else learned."""
+    colour: Tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Red, green, blue in [0, 1] of mode "colour"."""
+    random_in_training: bool = False
+    """Compose training rays over random colours, so that no head colour hides in the background; needs mattes."""
+
+
+class Background(nn.Module):
+    """Image behind the head, looked up by a ray's place in the image.
+
+    Args:
+        config: Mode.
+        image_size: Height and width of the training images.
+        photograph: The data's background photograph.
+
+    Raises:
+        FileNotFoundError: A photograph is asked for, and the data have none.
+        ValueError: The photograph cannot be read.
+    """
+
+    def __init__(self, config: BackgroundConfig, image_size: Tuple[int, int], photograph: Optional[Path]) -> None:
+        super().__init__()
+        self.config = config
+        self.mode = config.mode
+        if self.mode == "auto":
+            self.mode = "learned" if photograph is None else "photograph"
+        if self.mode == "photograph" and photograph is None:
+            raise FileNotFoundError("background.mode photograph: expected a background photograph in the data, got none")
+        if self.mode == "colour":
+            image = torch.tensor(config.colour).reshape(1, 1, 3)
+        elif photograph is not None:
+            image = torch.from_numpy(_read_photograph(photograph, image_size))
+        else:
+            image = torch.full((*image_size, 3), 0.5)
+        image = image.permute(2, 0, 1)[None].contiguous()
+        self.image = nn.Parameter(image, requires_grad=self.mode == "learned")
+
+    def forward(
+        self, pixel_position: Float[Tensor, "num_rays 2"], aspect: Optional[float] = None
+    ) -> Float[Tensor, "num_rays 3"]:
+        """Return background colours in [0, 1].
+
+        Args:
+            pixel_position: Column and row of pixel centres as fractions of the image.
+            aspect: Width over height of the rendered image where it differs from the training images': the
+                background then covers it, cut at two edges.
+        """
+        centred = pixel_position * 2 - 1
+        if aspect is not None:
+            ratio = aspect / (self.image.shape[3] / self.image.shape[2])
+            centred = centred * centred.new_tensor([min(ratio, 1.0), min(1 / ratio, 1.0)])
+        colours = nn.functional.grid_sample(
+            self.image, centred[None, None], mode="bilinear", padding_mode="border", align_corners=False
+        )
+        return colours[0, :, 0].T.clamp(0, 1)
+
+
+def _read_photograph(path: Path, image_size: Tuple[int, int]) -> np.ndarray:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{path}: expected a readable background image, got {path.stat().st_size} bytes that are none")
+    height, width = image_size
+    if image.shape[:2] != (height, width):
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return image[..., ::-1].astype(np.float32) / 255

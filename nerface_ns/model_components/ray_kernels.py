@@ -1,0 +1,122 @@
+"""Compiled CPU loops over rays: grid traversal, visibility and compositing weights of packed samples.
+
+`first_sample` has num_rays + 1 entries: the samples of ray r are first_sample[r] .. first_sample[r + 1] - 1.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from nerface_ns.field_components.cpu_kernels import inner_kernel, parallel_kernel
+
+
+@inner_kernel
+def _march(origin, direction, near, far, step, occupied, low, cells, starts, first):  # noqa: ANN001, ANN202
+    """Count the kept intervals of one ray; write their starts when `starts` is not empty."""
+    shape = occupied.shape
+    enter, leave = near, far
+    for axis in range(3):
+        high = low[axis] + shape[axis] / cells[axis]
+        if abs(direction[axis]) < 1e-12:
+            if origin[axis] < low[axis] or origin[axis] > high:
+                return 0
+        else:
+            a = (low[axis] - origin[axis]) / direction[axis]
+            b = (high - origin[axis]) / direction[axis]
+            enter = max(enter, min(a, b))
+            leave = min(leave, max(a, b))
+    count = 0
+    index = max(int(np.ceil((enter - near) / step - 0.5)), 0)
+    middle = near + (index + 0.5) * step
+    while middle < leave:
+        i = int((origin[0] + middle * direction[0] - low[0]) * cells[0])
+        j = int((origin[1] + middle * direction[1] - low[1]) * cells[1])
+        k = int((origin[2] + middle * direction[2] - low[2]) * cells[2])
+        i, j, k = min(max(i, 0), shape[0] - 1), min(max(j, 0), shape[1] - 1), min(max(k, 0), shape[2] - 1)
+        if occupied[i, j, k]:
+            if starts.shape[0] > 0:
+                starts[first + count] = near + index * step
+            count += 1
+        index += 1
+        middle = near + (index + 0.5) * step
+    return count
+
+
+@parallel_kernel
+def count_samples(origins, directions, nears, fars, step, occupied, low, cells, counts):  # noqa: ANN001, ANN201
+    """Fill counts (num_rays,); `cells` is the number of cells per unit of length along each axis."""
+    nothing = np.empty(0, np.float32)
+    for r in numba.prange(origins.shape[0]):
+        counts[r] = _march(origins[r], directions[r], nears[r], fars[r], step, occupied, low, cells, nothing, 0)
+
+
+@parallel_kernel
+def fill_samples(  # noqa: ANN201
+    origins, directions, nears, fars, step, occupied, low, cells, first_sample, starts, ray_indices  # noqa: ANN001
+):
+    """Fill starts and ray_indices, both of first_sample[-1] entries."""
+    for r in numba.prange(origins.shape[0]):
+        first, end = first_sample[r], first_sample[r + 1]
+        if end > first:
+            _march(origins[r], directions[r], nears[r], fars[r], step, occupied, low, cells, starts, first)
+        for n in range(first, end):
+            ray_indices[n] = r
+
+
+@parallel_kernel
+def list_segment(first_sample, transmittance, skip, length, early_stop_eps, ends, listed):  # noqa: ANN001, ANN201
+    """Number the next `length` samples, after `skip`, of every ray that light still passes.
+
+    `ends` holds, going in, the running sum of how many each ray lists.
+    """
+    for r in numba.prange(transmittance.shape[0]):
+        if transmittance[r] >= early_stop_eps:
+            first = first_sample[r] + skip
+            end = min(first + length, first_sample[r + 1])
+            start = ends[r] - max(end - first, 0)
+            for n in range(first, end):
+                listed[start + n - first] = n
+
+
+@parallel_kernel
+def mark_visible(  # noqa: ANN201
+    densities, t_starts, t_ends, listed, ends, transmittance, early_stop_eps, alpha_thre, visible  # noqa: ANN001
+):
+    """Mark the listed samples that nerfacc would keep, and carry each ray's transmittance on."""
+    for r in numba.prange(transmittance.shape[0]):
+        light = transmittance[r]
+        for q in range(ends[r - 1] if r > 0 else 0, ends[r]):
+            n = listed[q]
+            alpha = 1.0 - np.exp(-densities[q] * (t_ends[n] - t_starts[n]))
+            visible[n] = (light >= early_stop_eps) and (alpha >= alpha_thre)
+            light *= 1.0 - alpha
+        transmittance[r] = light
+
+
+@parallel_kernel
+def weights(densities, t_starts, t_ends, first_sample, out):  # noqa: ANN001, ANN201
+    """Fill w_i = T_i (1 - exp(-density_i * length_i)), T_i the product of the exponentials before i."""
+    for r in numba.prange(first_sample.shape[0] - 1):
+        light = 1.0
+        for n in range(first_sample[r], first_sample[r + 1]):
+            passed = np.exp(-densities[n] * (t_ends[n] - t_starts[n]))
+            out[n] = light * (1.0 - passed)
+            light *= passed
+
+
+@parallel_kernel
+def weights_gradient(  # noqa: ANN201
+    densities, t_starts, t_ends, first_sample, out, gradient, density_grad  # noqa: ANN001
+):
+    """Fill dL/d density_i = length_i (g_i T_(i+1) - sum over j > i of g_j w_j)."""
+    for r in numba.prange(first_sample.shape[0] - 1):
+        behind = 0.0
+        for n in range(first_sample[r], first_sample[r + 1]):
+            behind += gradient[n] * out[n]
+        light = 1.0
+        for n in range(first_sample[r], first_sample[r + 1]):
+            length = t_ends[n] - t_starts[n]
+            behind -= gradient[n] * out[n]
+            light *= np.exp(-densities[n] * length)
+            density_grad[n] = length * (gradient[n] * light - behind)

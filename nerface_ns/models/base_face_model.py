@@ -1,0 +1,237 @@
+"""What every model of a face shares: conditions of frames, background, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple, Type
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from nerfstudio.cameras.cameras import Cameras
+from nerfstudio.cameras.rays import RayBundle
+from nerfstudio.data.scene_box import OrientedBox
+from nerfstudio.models.base_model import Model, ModelConfig
+from nerfstudio.utils import colormaps
+from torch import Tensor
+
+from nerface_ns.conditioning import keys
+from nerface_ns.conditioning.expression import ExpressionEncodingConfig
+from nerface_ns.conditioning.face_condition import CodeProtocol, FaceCondition
+from nerface_ns.conditioning.latent_codes import LatentCodesConfig
+from nerface_ns.conditioning.recorded_track import RecordedTrack
+from nerface_ns.model_components.background import BackgroundConfig
+from nerface_ns.model_components.schedules import TrainingProgress
+
+
+@dataclass
+class FaceModelConfig(ModelConfig):
+    """Settings of every model of a face."""
+
+    _target: Type = field(default_factory=lambda: FaceModel)
+    """Target class to instantiate."""
+    enable_collider: bool = False
+    """Near and far come from the dataset, not from nerfstudio's collider."""
+    eval_num_rays_per_chunk: int = 1 << 15
+    """Rays rendered at a time outside training."""
+    expression: ExpressionEncodingConfig = field(default_factory=ExpressionEncodingConfig)
+    """How tracked coefficients become the network's condition."""
+    latent_codes: LatentCodesConfig = field(default_factory=LatentCodesConfig)
+    """Per-frame codes."""
+    code_protocol: CodeProtocol = "zero"
+    """Latent code of frames that were not trained on: "zero", "mean" of all, "nearest" training expression's, or that
+    of training frame `code_frame`."""
+    code_frame: int = 0
+    """Training frame of protocol "frame"."""
+    background: BackgroundConfig = field(default_factory=BackgroundConfig)
+    """What stands behind the head."""
+    max_num_steps: int = 30_000
+    """Steps of a whole training, for schedules inside the model."""
+
+
+class FaceModel(Model):
+    """Base of the models; a method implements `render_rays` and `get_loss_dict`.
+
+    Args:
+        config: Settings.
+        metadata: The training dataset's metadata, which fixes all sizes.
+    """
+
+    config: FaceModelConfig
+
+    def populate_modules(self) -> None:
+        """Build what depends on the dataset."""
+        super().populate_modules()
+        if self.config.enable_collider:
+            raise ValueError("model.enable_collider: expected False, near and far come from the dataset, got True")
+        # Finfo warns when first asked after the flush, and everything that compiles or prints asks.
+        np.finfo(np.float32), np.finfo(np.float64)
+        torch.set_flush_denormal(True)  # denormals slow the CPU's first minutes three times
+        metadata = self.kwargs["metadata"]
+        expression = metadata[keys.TRAIN_EXPRESSION].float()
+        self.expression_names: Tuple[str, ...] = metadata["expression_names"]
+        self.near, self.far = metadata["near_far"]
+        self.image_size: Tuple[int, int] = metadata["image_size"]
+        self.expression_encoding = self.config.expression.setup(train_expression=expression)
+        self.latent_codes = self.config.latent_codes.setup(train_expression=expression)
+        self.track = RecordedTrack(expression, metadata[keys.TRAIN_TIMES])
+        self.background = self.config.background.setup(
+            image_size=self.image_size, photograph=metadata.get("background_filename")
+        )
+        rotation = metadata[keys.TRAIN_CAMERA_TO_WORLD][:, :3, :3].float()
+        self.register_buffer("train_rotation", rotation, persistent=False)
+        self.training_progress = TrainingProgress(self.config.max_num_steps)
+        self._perceptual_distance: Any = None
+        self.register_load_state_dict_pre_hook(_check_sizes)
+
+    def get_outputs(self, ray_bundle: RayBundle) -> Dict[str, Tensor]:
+        """Render rays that carry their conditions, as the data manager makes them."""
+        condition, frame_rows = self.get_ray_conditions(ray_bundle)
+        return self.render_rays(ray_bundle, condition, frame_rows)
+
+    def render_rays(
+        self,
+        ray_bundle: RayBundle,
+        condition: FaceCondition,
+        frame_rows: Int[Tensor, "num_rays"],
+        aspect: Optional[float] = None,
+    ) -> Dict[str, Tensor]:
+        """Render rays.
+
+        Args:
+            ray_bundle: Flat, with `keys.PIXEL_POSITION`.
+            condition: Conditions of some frames.
+            frame_rows: Row of the condition that holds for each ray, never falling.
+            aspect: Width over height of the image that is rendered, None for the training images'.
+
+        Returns:
+            Per ray at least "rgb", "foreground" (premultiplied), "background", "accumulation", "depth".
+        """
+        raise NotImplementedError
+
+    def get_ray_conditions(self, ray_bundle: RayBundle) -> Tuple[FaceCondition, Int[Tensor, "num_rays"]]:
+        """Return the distinct frames' conditions and each ray's row; rays must be grouped by frame."""
+        metadata = ray_bundle.metadata
+        index = metadata[keys.FRAME_INDEX][:, 0]
+        starts = torch.ones_like(index, dtype=torch.bool)
+        camera = ray_bundle.camera_indices[:, 0]  # type: ignore[index]
+        starts[1:] = camera[1:] != camera[:-1]
+        frame_rows = starts.long().cumsum(0) - 1
+        first = starts.nonzero()[:, 0]
+        rotation = metadata[keys.CAMERA_ROTATION][first].reshape(-1, 3, 3)
+        expression = metadata[keys.EXPRESSION][first] if keys.EXPRESSION in metadata else None
+        return self.make_condition(rotation, index[first], expression), frame_rows
+
+    def make_condition(
+        self,
+        camera_rotation: Float[Tensor, "num_frames 3 3"],
+        frame_index: Optional[Int[Tensor, "num_frames"]] = None,
+        expression: Optional[Float[Tensor, "num_frames num_coefficients"]] = None,
+    ) -> FaceCondition:
+        """Look up what is known of frames.
+
+        Args:
+            camera_rotation: Camera-to-head rotations.
+            frame_index: Training frames, -1 for others; None if none was trained on.
+            expression: Raw coefficients; None takes those of the training frames.
+        """
+        if frame_index is None:
+            frame_index = torch.full((len(camera_rotation),), -1, device=self.device)
+        known = frame_index >= 0
+        if expression is None:
+            expression = self.track.expression[frame_index]
+        code = self.latent_codes(frame_index.clamp(min=0))
+        if not known.all():
+            unseen = self.latent_codes.unseen(expression, self.config.code_protocol, self.config.code_frame)
+            code = torch.where(known[:, None], code, unseen)
+        return FaceCondition(self.expression_encoding(expression), code, camera_rotation)
+
+    def get_camera_condition(self, camera: Cameras) -> FaceCondition:
+        """Return what a camera asks for: its own expression, else the track's at its time, else the average face."""
+        metadata = camera.metadata or {}
+        index = metadata.get(keys.FRAME_INDEX)
+        expression = metadata.get(keys.EXPRESSION)
+        if expression is not None:
+            expression = expression.reshape(1, -1).float()
+        elif index is None or int(index.flatten()[0]) < 0:
+            times = camera.times
+            expression = self.track.mean[None] if times is None else self.track(times.reshape(1))
+        if expression is not None and expression.shape[1] != self.track.expression.shape[1]:
+            raise ValueError(
+                f"camera: expected {self.track.expression.shape[1]} expression coefficients as in training, "
+                f"got {expression.shape[1]}"
+            )
+        rotation = camera.camera_to_worlds.reshape(-1, 3, 4)[:1, :3, :3].to(self.device)
+        frame_index = None if index is None else index.reshape(-1)[:1].to(self.device)
+        return self.make_condition(rotation, frame_index, None if expression is None else expression.to(self.device))
+
+    @torch.no_grad()
+    def get_outputs_for_camera(self, camera: Cameras, obb_box: Optional[OrientedBox] = None) -> Dict[str, Tensor]:
+        """Render one camera's whole image; see `get_camera_condition` for the expression it shows."""
+        condition = self.get_camera_condition(camera)
+        bare = camera.reshape(-1)[0:1] if camera.shape != () else camera
+        bare.metadata = None
+        bundle = bare.generate_rays(camera_indices=0, keep_shape=True, obb_box=obb_box)
+        height, width = bundle.origins.shape[:2]
+        rows = (torch.arange(height, device=bundle.origins.device) + 0.5) / height
+        columns = (torch.arange(width, device=bundle.origins.device) + 0.5) / width
+        position = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+        bundle.metadata[keys.PIXEL_POSITION] = position
+        flat = bundle.flatten()
+        chunks = []
+        for start in range(0, height * width, self.config.eval_num_rays_per_chunk):
+            chunk = flat[start : start + self.config.eval_num_rays_per_chunk].to(self.device)
+            frame_rows = torch.zeros(len(chunk), dtype=torch.long, device=self.device)
+            chunks.append(self.render_rays(chunk, condition, frame_rows, width / height))
+        return {
+            name: torch.cat([chunk[name] for chunk in chunks]).reshape(height, width, -1) for name in chunks[0]
+        }
+
+    def get_rgba_image(self, outputs: Dict[str, Tensor], output_name: str = "rgb") -> Tensor:
+        """Return the head alone: straight (not premultiplied) colours and its opacity as alpha."""
+        alpha = outputs["accumulation"]
+        if output_name != "rgb":
+            return torch.cat([outputs[output_name], alpha], dim=-1)
+        return torch.cat([(outputs["foreground"] / alpha.clamp(min=1e-6)).clamp(0, 1), alpha], dim=-1)
+
+    def get_metrics_dict(self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        """Return what is logged of a training step."""
+        error = ((outputs["rgb"].detach() - batch["image"].to(self.device)) ** 2).mean()
+        metrics = {"psnr": -10 * torch.log10(error)}
+        if "num_samples_per_ray" in outputs:
+            metrics["num_samples_per_batch"] = outputs["num_samples_per_ray"].sum()
+        return metrics
+
+    def get_image_metrics_and_images(
+        self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]
+    ) -> Tuple[Dict[str, float], Dict[str, Tensor]]:
+        """Score a rendered frame (PSNR, SSIM, L1; LPIPS where its weights are at hand) and lay pictures side by side."""
+        from nerface_ns.model_components.image_scores import score_image
+
+        truth, render = batch["image"].to(self.device)[..., :3], outputs["rgb"]
+        scores = score_image(render, truth)
+        error = (render - truth).abs().mean(dim=-1, keepdim=True)
+        images = {
+            "img": torch.cat([truth, render, colormaps.apply_colormap((error * 5).clamp(0, 1))], dim=1),
+            "accumulation": colormaps.apply_colormap(outputs["accumulation"]),
+            "depth": colormaps.apply_depth_colormap(
+                outputs["depth"], accumulation=outputs["accumulation"], near_plane=self.near, far_plane=self.far
+            ),
+        }
+        return scores, images
+
+
+def _check_sizes(module: FaceModel, state_dict: Dict[str, Any], prefix: str, *_: Any) -> None:
+    """Name the sizes that differ before torch lists every tensor that does not fit."""
+    for name, axis, what in (
+        ("latent_codes.codes", 0, "training frames"),
+        ("latent_codes.codes", 1, "numbers per latent code"),
+        ("expression_encoding.mean", 0, "expression coefficients"),
+    ):
+        stored = state_dict.get(prefix + name)
+        expected = module.get_parameter(name) if name.endswith("codes") else module.get_buffer(name)
+        if stored is not None and stored.shape[axis] != expected.shape[axis]:
+            raise ValueError(
+                f"checkpoint: expected {expected.shape[axis]} {what} as in the data, got {stored.shape[axis]}; "
+                "was it trained on other data or with other settings?"
+            )

@@ -1,0 +1,208 @@
+"""Radiance field behind an occupancy grid: the model of `nerface` and its relatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Type
+
+import torch
+from jaxtyping import Float, Int
+from nerfstudio.cameras.rays import RayBundle
+from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
+from torch import Tensor
+from torch.nn import Parameter
+
+from nerface_ns.conditioning import keys
+from nerface_ns.conditioning.face_condition import FaceCondition
+from nerface_ns.fields.base_face_field import FaceField, FaceFieldConfig
+from nerface_ns.model_components.losses import code_penalty, distortion_loss, matte_loss, opacity_entropy
+from nerface_ns.model_components.occupancy import FaceOccupancyGridConfig
+from nerface_ns.model_components.packed_samples import PackedSamples, accumulate, packed_weights
+from nerface_ns.models.base_face_model import FaceModel, FaceModelConfig
+from nerface_ns.models.initial_carving import CarvingConfig
+
+REFRESH_EXPRESSIONS = 8
+"""Random training expressions that share the cells of one refresh of the occupancy grid."""
+
+
+@dataclass
+class OccFaceModelConfig(FaceModelConfig):
+    """Occupancy-grid sampling of any radiance field."""
+
+    _target: Type = field(default_factory=lambda: OccFaceModel)
+    """Target class to instantiate."""
+    radiance_field: FaceFieldConfig = field(default_factory=FaceFieldConfig)
+    """The field."""
+    occupancy: FaceOccupancyGridConfig = field(default_factory=FaceOccupancyGridConfig)
+    """Occupancy grid."""
+    carving: CarvingConfig = field(default_factory=CarvingConfig)
+    """What is known to be empty before training."""
+    intervals_across_box: int = 100
+    """Sample intervals along the scene box's longest side."""
+    huber_delta: float = 0.1
+    """Colour error from which on the photometric loss grows linearly."""
+    photometric_weight: float = 1.0
+    """Weight of the Huber loss on colours, divided by delta so that 1 is an absolute difference at the far end."""
+    matte_weight: float = 0.05
+    """Weight of the squared opacity error; applies where the data have mattes."""
+    entropy_weight: float = 0.0
+    """Weight of the opacity's entropy."""
+    distortion_weight: float = 0.0
+    """Weight of the distortion loss, in box lengths."""
+    code_weight: float = 1e-4
+    """Weight of the latent codes' squared length."""
+
+
+class OccFaceModel(FaceModel):
+    """Samples where the occupancy grid is set, asks the field, composites over the background.
+
+    Args:
+        config: Settings.
+        metadata: The training dataset's metadata.
+    """
+
+    config: OccFaceModelConfig
+
+    def populate_modules(self) -> None:
+        """Build the field and the occupancy grid."""
+        super().populate_modules()
+        self.field: FaceField = self.config.radiance_field.setup(
+            scene_box=self.scene_box,
+            num_coefficients=len(self.expression_names),
+            code_length=self.config.latent_codes.length,
+        )
+        self.occupancy = self.config.occupancy.setup(aabb=self.scene_box.aabb)
+        self.box_length = float((self.scene_box.aabb[1] - self.scene_box.aabb[0]).max())
+        self.step_size = self.box_length / self.config.intervals_across_box
+
+    def get_param_groups(self) -> Dict[str, List[Parameter]]:
+        """Group parameters by how fast they may learn."""
+        tables = [p for name, p in self.field.named_parameters() if name.split(".")[-1] in ("table", "grids")]
+        known = {id(parameter) for parameter in tables}
+        groups = {"networks": [p for p in self.field.parameters() if id(p) not in known]}
+        if tables:
+            groups["grids"] = tables
+        groups["latent_codes"] = list(self.latent_codes.parameters())
+        groups["background"] = list(self.background.parameters())
+        return {name: trained for name, group in groups.items() if (trained := [p for p in group if p.requires_grad])}
+
+    def get_training_callbacks(
+        self, training_callback_attributes: TrainingCallbackAttributes
+    ) -> List[TrainingCallback]:
+        """Carve the grid before the first step, refresh it later."""
+        datamanager = training_callback_attributes.pipeline.datamanager  # type: ignore[union-attr]
+
+        def carve(step: int) -> None:
+            if step == 0:
+                self.occupancy.forbid(self.config.carving.setup().find_empty(self.occupancy, datamanager.train_dataset))
+
+        def refresh(step: int) -> None:
+            if self.occupancy.is_refresh_step(step):
+                self.occupancy.refresh(step, self.step_size, self._density_of_any_expression)
+
+        before = [TrainingCallbackLocation.BEFORE_TRAIN_ITERATION]
+        return [TrainingCallback(before, carve), TrainingCallback(before, refresh, update_every_num_iters=1)]
+
+    def _density_of_any_expression(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
+        """Density of positions, dealt out to random training expressions."""
+        count = len(self.track.expression)
+        frames = torch.randint(count, (min(REFRESH_EXPRESSIONS, count),), device=positions.device)
+        prepared = self.field.prepare(self.make_condition(self.train_rotation[frames], frames))
+        deal = torch.randint(len(frames), (len(positions),), device=positions.device)
+        order = deal.argsort(stable=True)
+        densities = torch.empty(len(positions), device=positions.device)
+        densities[order] = self.field.get_density(positions[order], deal[order], prepared)[0]
+        return densities
+
+    def render_rays(
+        self,
+        ray_bundle: RayBundle,
+        condition: FaceCondition,
+        frame_rows: Int[Tensor, "num_rays"],
+        aspect: Optional[float] = None,
+    ) -> Dict[str, Tensor]:
+        """Render rays; see `FaceModel.render_rays`."""
+        prepared = self.field.prepare(condition)
+        samples = self._sample(ray_bundle, frame_rows, prepared)
+        rows = frame_rows[samples.ray_indices]
+        directions = ray_bundle.directions[samples.ray_indices]
+        positions = ray_bundle.origins[samples.ray_indices] + samples.t_middles[:, None] * directions
+        densities, embedding = self.field.get_density(positions, rows, prepared)
+        colours = self.field.get_rgb(directions, rows, prepared, embedding)
+        weights = packed_weights(densities, samples)
+        values = torch.cat([colours, samples.t_middles[:, None], torch.ones_like(colours[:, :1])], dim=-1)
+        foreground, depth, accumulation = accumulate(weights, values, samples).split([3, 1, 1], dim=-1)
+        background = self.background(ray_bundle.metadata[keys.PIXEL_POSITION], aspect)
+        clear = 1 - accumulation
+        outputs = {
+            "rgb": foreground + clear * background,
+            "accumulation": accumulation,
+            "depth": depth + clear * self.far,
+            "foreground": foreground,
+            "background": background,
+            "num_samples_per_ray": samples.first_sample.diff()[:, None],
+        }
+        if self.training:
+            outputs.update(self._regularisers(weights, samples, condition))
+        return outputs
+
+    def _regularisers(
+        self, weights: Tensor, samples: PackedSamples, condition: FaceCondition
+    ) -> Dict[str, Tensor]:
+        terms = {"code_penalty": code_penalty(condition.latent_code)}
+        if self.config.distortion_weight > 0:
+            lengths = (samples.t_ends - samples.t_starts) / self.box_length
+            middles = samples.t_middles / self.box_length
+            terms["distortion"] = distortion_loss(
+                weights, middles, lengths, samples.first_sample, samples.ray_indices
+            )
+        return terms
+
+    def _sample(self, ray_bundle: RayBundle, frame_rows: Tensor, prepared: Any) -> PackedSamples:
+        """Visible samples of rays; their lattice is jittered in training."""
+        origins, directions = ray_bundle.origins, ray_bundle.directions
+
+        def density(t_starts: Tensor, t_ends: Tensor, ray_indices: Tensor) -> Tensor:
+            middles = (t_starts + t_ends)[:, None] / 2
+            positions = origins[ray_indices] + middles * directions[ray_indices]
+            return self.field.get_density(positions, frame_rows[ray_indices], prepared)[0]
+
+        nears, fars = torch.full_like(origins[:, 0], self.near), torch.full_like(origins[:, 0], self.far)
+        if ray_bundle.nears is not None and ray_bundle.fars is not None:
+            nears, fars = nears.maximum(ray_bundle.nears[:, 0]), fars.minimum(ray_bundle.fars[:, 0])
+        jitter = torch.rand_like(nears) if self.training else None
+        with torch.no_grad():
+            return self.occupancy.sample(origins, directions, nears, fars, self.step_size, density, jitter)
+
+    def get_loss_dict(
+        self,
+        outputs: Dict[str, Tensor],
+        batch: Dict[str, Tensor],
+        metrics_dict: Optional[Dict[str, Tensor]] = None,
+    ) -> Dict[str, Tensor]:
+        """Return weighted loss terms of a step."""
+        config = self.config
+        truth, render = batch["image"].to(self.device), outputs["rgb"]
+        if config.background.random_in_training and self.training:
+            truth, render = self._over_random_colours(outputs, batch)
+        photometric = torch.nn.functional.huber_loss(render, truth, delta=config.huber_delta) / config.huber_delta
+        losses = {"rgb_loss": config.photometric_weight * photometric}
+        if config.matte_weight > 0 and "alpha" in batch:
+            alpha = batch["alpha"].to(self.device)
+            losses["matte_loss"] = config.matte_weight * matte_loss(outputs["accumulation"], alpha)
+        if config.entropy_weight > 0:
+            losses["entropy_loss"] = config.entropy_weight * opacity_entropy(outputs["accumulation"])
+        if self.training:
+            losses["code_loss"] = config.code_weight * outputs["code_penalty"]
+            if "distortion" in outputs:
+                losses["distortion_loss"] = config.distortion_weight * outputs["distortion"]
+        return losses
+
+    def _over_random_colours(self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Put both the truth's head and the rendered one before new colours."""
+        if "alpha" not in batch:
+            raise ValueError("background.random_in_training: expected mattes in the data (masks/), got none")
+        alpha, image = batch["alpha"].to(self.device), batch["image"].to(self.device)
+        colours = torch.rand_like(image)
+        truth = image - (1 - alpha) * outputs["background"].detach() + (1 - alpha) * colours
+        return truth, outputs["foreground"] + (1 - outputs["accumulation"]) * colours
