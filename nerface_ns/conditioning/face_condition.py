@@ -20,5 +20,7 @@ class FaceCondition:
     """Coefficients as the field takes them: clamped, centred and scaled."""
     latent_code: Float[Tensor, "num_frames code_length"]
     """What the expression does not say about the frame."""
+    head_pose: Float[Tensor, "num_frames 6"]
+    """Rotation and position of the head before the camera, as `HeadPoseEncoding` gives them."""
     camera_rotation: Float[Tensor, "num_frames 3 3"]
     """Camera-to-head rotation. The recording light stands beside the camera, so this turns it round the head."""

@@ -18,7 +18,7 @@ from nerface_ns.model_components.schedules import WarmupDecaySchedulerConfig
 from nerface_ns.models.base_face_model import FaceModelConfig
 from nerface_ns.models.occ_face_model import OccFaceModelConfig
 
-LEARNING_RATES = {"grids": 5e-3, "networks": 2e-3, "latent_codes": 1e-3, "background": 5e-3}
+LEARNING_RATES = {"grids": 1e-2, "networks": 4e-3, "latent_codes": 1e-3, "background": 5e-3}
 """Initial learning rate of each parameter group."""
 
 

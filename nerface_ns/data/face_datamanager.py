@@ -156,7 +156,11 @@ def _check_config(config: FaceDataManagerConfig) -> None:
             "dataparser: expected one of this package's (nerface-data, adnerf-data, nerface-demo), "
             f"got {type(config.dataparser).__name__}"
         )
-    for name, only in (("train_num_images_to_sample_from", -1), ("eval_num_images_to_sample_from", -1), ("patch_size", 1)):
+    for name, only in (
+        ("train_num_images_to_sample_from", -1),
+        ("eval_num_images_to_sample_from", -1),
+        ("patch_size", 1),
+    ):
         if getattr(config, name) != only:
             raise ValueError(f"{name}: expected {only}, got {getattr(config, name)}; use images_per_batch")
     if config.images_per_batch < 1:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.data.datasets.base_dataset import InputDataset
 
@@ -39,15 +40,15 @@ class FaceDataset(InputDataset):
             self._store = open_frame_store(self.image_filenames, self.alpha_filenames, self.height, self.width)
         return self._store
 
-    def get_frame(self, image_idx: int) -> np.ndarray:
-        """One frame (H, W, 3 or 4) uint8; the fourth channel is the matte."""
+    def get_frame(self, image_idx: int) -> UInt8[np.ndarray, "height width channels"]:
+        """One frame; a fourth channel is the matte."""
         if self._store is not None:
             return self._store.read(image_idx)
         alpha = None if self.alpha_filenames is None else self.alpha_filenames[image_idx]
         return decode_frame(self.image_filenames[image_idx], alpha, self.height, self.width)
 
-    def get_numpy_image(self, image_idx: int) -> np.ndarray:
-        """One image (H, W, 3) uint8."""
+    def get_numpy_image(self, image_idx: int) -> UInt8[np.ndarray, "height width 3"]:
+        """One image without its matte."""
         return self.get_frame(image_idx)[..., :3]
 
     def get_data(self, image_idx: int, image_type: str = "float32") -> dict[str, Any]:

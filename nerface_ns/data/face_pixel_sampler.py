@@ -91,10 +91,10 @@ class FacePixelSampler:
             images: Image indices to draw from.
 
         Returns:
-            Image, row, column per ray.
+            Image, row, column per ray, grouped by image.
         """
         num_rays = self.num_rays_per_batch
-        image = images.numpy()[np.arange(num_rays) % len(images)]
+        image = images.numpy()[np.arange(num_rays) * len(images) // num_rays]
         chance = torch.rand(4, num_rays, dtype=torch.float64).numpy()
         pixel = self._sample_face_box(image, chance[0], chance[1])
         if self.region_boxes is not None:
@@ -103,14 +103,24 @@ class FacePixelSampler:
         row, column = np.divmod(pixel, self.width)
         return torch.from_numpy(np.stack([image, row, column], axis=-1))
 
-    def _sample_regions(self, image: np.ndarray, which: np.ndarray, position: np.ndarray) -> np.ndarray:
+    def _sample_regions(
+        self,
+        image: Int[np.ndarray, " rays"],
+        which: Float[np.ndarray, " rays"],
+        position: Float[np.ndarray, " rays"],
+    ) -> Int[np.ndarray, " rays"]:
         """Pixel numbers from one of the image's regions, drawn evenly."""
         assert self.region_boxes is not None
         region = _pick(which, np.full_like(image, len(self.region_boxes)))
         box = self.region_boxes[region, image]
         return _pixel_in_box(box, _pick(position, _area(box)), self.width)
 
-    def _sample_face_box(self, image: np.ndarray, side: np.ndarray, position: np.ndarray) -> np.ndarray:
+    def _sample_face_box(
+        self,
+        image: Int[np.ndarray, " rays"],
+        side: Float[np.ndarray, " rays"],
+        position: Float[np.ndarray, " rays"],
+    ) -> Int[np.ndarray, " rays"]:
         """Pixel numbers after the face box's weights."""
         num_pixels = self.height * self.width
         if self.face_boxes is None:
@@ -126,23 +136,27 @@ class FacePixelSampler:
         return np.where(is_inside, inside, outside)
 
 
-def _pick(chance: np.ndarray, count: np.ndarray) -> np.ndarray:
+def _pick(chance: Float[np.ndarray, " rays"], count: Int[np.ndarray, " rays"]) -> Int[np.ndarray, " rays"]:
     """Whole number in [0, count), each as likely."""
     return np.minimum((chance * count).astype(np.int64), count - 1)
 
 
-def _area(box: np.ndarray) -> np.ndarray:
+def _area(box: Int[np.ndarray, "rays 4"]) -> Int[np.ndarray, " rays"]:
     """Number of pixels in whole-pixel boxes."""
     return (box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2])
 
 
-def _pixel_in_box(box: np.ndarray, nth: np.ndarray, width: int) -> np.ndarray:
+def _pixel_in_box(
+    box: Int[np.ndarray, "rays 4"], nth: Int[np.ndarray, " rays"], width: int
+) -> Int[np.ndarray, " rays"]:
     """Number (row-major over the image) of the nth pixel of a box."""
     row, column = np.divmod(nth, box[:, 3] - box[:, 2])
     return (box[:, 0] + row) * width + box[:, 2] + column
 
 
-def _pixel_outside_box(box: np.ndarray, nth: np.ndarray, width: int) -> np.ndarray:
+def _pixel_outside_box(
+    box: Int[np.ndarray, "rays 4"], nth: Int[np.ndarray, " rays"], width: int
+) -> Int[np.ndarray, " rays"]:
     """Number (row-major over the image) of the nth pixel that is not in the box.
 
     Of each box row that lies before it the pixel skips the box's width; between two box rows are `gap_width` others.

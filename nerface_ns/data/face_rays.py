@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from torch import Tensor
@@ -75,7 +75,7 @@ class FaceRayGenerator:
             },
         )
 
-    def _pack(self, indices: np.ndarray) -> np.ndarray:
+    def _pack(self, indices: Int[np.ndarray, "rays 3"]) -> Float[np.ndarray, "rays columns"]:
         """All of `FIXED_COLUMNS` side by side, float32."""
         camera = self._table[indices[:, 0]]
         center, focal, origin = camera[:, 0:2], camera[:, 2:4], camera[:, 4:7]
@@ -89,7 +89,9 @@ class FaceRayGenerator:
         return np.concatenate([origin, direction, area, time, norm, position / self.size_px, rotation], axis=-1)
 
 
-def _pixel_area(slope: np.ndarray, focal: np.ndarray, norm: np.ndarray) -> np.ndarray:
+def _pixel_area(
+    slope: Float[np.ndarray, "rays 2"], focal: Float[np.ndarray, "rays 2"], norm: Float[np.ndarray, "rays 1"]
+) -> Float[np.ndarray, "rays 1"]:
     """Product of the angles between a pixel's direction and those of its right and lower neighbours.
 
     The angle of a and a + d is |a x d| / (|a| |a + d|) up to its own cube, which needs no difference of near numbers.

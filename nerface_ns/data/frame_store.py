@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Int, UInt8
 from PIL import Image
 
 FORMAT_VERSION = 1
@@ -37,7 +38,9 @@ def user_cache_dir() -> Path:
     return Path(base) / "nerface-ns"
 
 
-def decode_frame(image_path: Path, alpha_path: Path | None, height: int, width: int) -> np.ndarray:
+def decode_frame(
+    image_path: Path, alpha_path: Path | None, height: int, width: int
+) -> UInt8[np.ndarray, "height width channels"]:
     """Decode one image, with its matte as a fourth channel where there is one, averaged down to the size given.
 
     Raises:
@@ -54,13 +57,13 @@ def decode_frame(image_path: Path, alpha_path: Path | None, height: int, width: 
     return frame
 
 
-def decode_alpha(path: Path) -> np.ndarray:
-    """A matte (H, W) uint8 at its stored size."""
+def decode_alpha(path: Path) -> UInt8[np.ndarray, "height width"]:
+    """A matte at its stored size."""
     return _decode(path, "L")
 
 
-def _decode(path: Path, channels: str) -> np.ndarray:
-    """Pixels of a file as uint8, "RGB" or "L"."""
+def _decode(path: Path, channels: str) -> UInt8[np.ndarray, "height width *channels"]:
+    """Pixels of a file, "RGB" or "L"."""
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
@@ -93,15 +96,20 @@ class FrameStore:
         """Whether a fourth channel holds the matte."""
         return self.frames.shape[-1] == 4
 
-    def gather(self, frame: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """Pixels (R, 3 or 4) at whole-number positions (R,)."""
+    def gather(
+        self,
+        frame: Int[np.ndarray, " rays"],
+        row: Int[np.ndarray, " rays"],
+        column: Int[np.ndarray, " rays"],
+    ) -> UInt8[np.ndarray, "rays channels"]:
+        """Pixels at whole-number positions."""
         _, height, width, _ = self.frames.shape
         pixels = self._rows[(frame * height + row) * width + column]
         num_frames = np.count_nonzero(np.bincount(frame))
         self._count_touched(min(num_frames * self.frames[0].nbytes, len(pixels) * FAULT_BYTES))
         return pixels
 
-    def read(self, index: int) -> np.ndarray:
+    def read(self, index: int) -> UInt8[np.ndarray, "height width channels"]:
         """One whole frame, copied."""
         frame = np.array(self.frames[index])
         self._count_touched(frame.nbytes)
@@ -187,7 +195,7 @@ def _build_store(
 
 def _decode_all(
     image_paths: Sequence[Path], alpha_paths: Sequence[Path] | None, height: int, width: int
-) -> Iterable[np.ndarray]:
+) -> Iterable[UInt8[np.ndarray, "height width channels"]]:
     """Decode in threads, in order, a bounded number of frames ahead."""
     from nerfstudio.utils.rich_utils import CONSOLE
     from rich.progress import track

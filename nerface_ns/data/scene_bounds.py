@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 ORIGIN_PRIOR = 0.02
 """Weight of "the head is at the origin" beside one camera's vote; decides the depth when all cameras look alike."""
@@ -17,27 +18,33 @@ CARVE_SHARE = 0.95
 """A cell stays when it is in so many of the frames' boxes, where the frames can tell."""
 
 
-def pixel_directions(intrinsics_px: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+def pixel_directions(
+    intrinsics_px: Float[np.ndarray, "n 4"], pixel: Float[np.ndarray, "n *points 2"]
+) -> Float[np.ndarray, "n *points 3"]:
     """Directions in the camera's frame, scaled to depth 1.
 
     Args:
-        intrinsics_px: (n, 4) fx, fy, cx, cy.
-        pixel: (n, ..., 2) x and y where pixel (i, j) has its centre at (i + 0.5, j + 0.5).
+        intrinsics_px: fx, fy, cx, cy.
+        pixel: x and y where pixel (i, j) has its centre at (i + 0.5, j + 0.5).
     """
     fx, fy, cx, cy = (intrinsics_px[:, k].reshape(-1, *[1] * (pixel.ndim - 2)) for k in range(4))
     return np.stack([(pixel[..., 0] - cx) / fx, -(pixel[..., 1] - cy) / fy, -np.ones(pixel.shape[:-1])], axis=-1)
 
 
-def head_center(camera_to_world: np.ndarray, intrinsics_px: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
+def head_center(
+    camera_to_world: Float[np.ndarray, "n 4 4"],
+    intrinsics_px: Float[np.ndarray, "n 4"],
+    boxes_px: Float[np.ndarray, "n 4"],
+) -> Float[np.ndarray, "3"]:
     """Point nearest, in the least-squares sense, to the rays through the boxes' centres.
 
     A weak pull to the origin (`ORIGIN_PRIOR`), where every format puts the head, settles the depth of sequences whose
     cameras all look from one side.
 
     Args:
-        camera_to_world: (n, 4, 4).
-        intrinsics_px: (n, 4) fx, fy, cx, cy.
-        boxes_px: (n, 4) y0, y1, x0, x1.
+        camera_to_world: OpenGL cameras.
+        intrinsics_px: fx, fy, cx, cy.
+        boxes_px: y0, y1, x0, x1.
     """
     middle = np.stack([boxes_px[:, 2:].mean(axis=1), boxes_px[:, :2].mean(axis=1)], axis=-1)
     local = pixel_directions(intrinsics_px, middle)
@@ -49,8 +56,12 @@ def head_center(camera_to_world: np.ndarray, intrinsics_px: np.ndarray, boxes_px
 
 
 def estimate_scene_box(
-    camera_to_world: np.ndarray, intrinsics_px: np.ndarray, boxes: np.ndarray, image_size: tuple[int, int], margin: float
-) -> np.ndarray:
+    camera_to_world: Float[np.ndarray, "n 4 4"],
+    intrinsics_px: Float[np.ndarray, "n 4"],
+    boxes: Float[np.ndarray, "n 4"],
+    image_size: tuple[int, int],
+    margin: float,
+) -> Float[np.ndarray, "2 3"]:
     """Axis-aligned box around what the frames' boxes show.
 
     First the corners of each frame's box are put at the head centre's depth, and the scene box spans all of them but
@@ -59,14 +70,17 @@ def estimate_scene_box(
     `margin` at last scales it about its middle.
 
     Args:
-        camera_to_world: (n, 4, 4).
-        intrinsics_px: (n, 4) fx, fy, cx, cy.
-        boxes: (n, 4) y0, y1, x0, x1 as fractions of the image.
+        camera_to_world: OpenGL cameras.
+        intrinsics_px: fx, fy, cx, cy.
+        boxes: y0, y1, x0, x1 as fractions of the image.
         image_size: Height and width in pixels.
         margin: Factor on the size.
 
     Returns:
-        (2, 3) lower and upper corner.
+        Lower and upper corner.
+
+    Raises:
+        ValueError: A camera looks away from the head.
     """
     boxes_px = boxes * np.array(image_size)[[0, 0, 1, 1]]
     center = head_center(camera_to_world, intrinsics_px, boxes_px)
@@ -93,13 +107,13 @@ def estimate_scene_box(
 
 
 def _carve(
-    camera_to_world: np.ndarray,
-    intrinsics_px: np.ndarray,
-    boxes_px: np.ndarray,
+    camera_to_world: Float[np.ndarray, "n 4 4"],
+    intrinsics_px: Float[np.ndarray, "n 4"],
+    boxes_px: Float[np.ndarray, "n 4"],
     image_size: tuple[int, int],
-    low: np.ndarray,
-    high: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+    low: Float[np.ndarray, "3"],
+    high: Float[np.ndarray, "3"],
+) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
     """Shrink a box to the cells that lie in the frames' boxes; a frame says nothing of cells outside its image."""
     # What touches the image's edge goes on beyond it.
     limits = np.array(image_size)[[0, 0, 1, 1]] * np.array([0, 1, 0, 1])
@@ -121,7 +135,9 @@ def _carve(
     return kept.min(axis=0) - cell / 2, kept.max(axis=0) + cell / 2
 
 
-def estimate_near_far(camera_to_world: np.ndarray, scene_box: np.ndarray) -> tuple[float, float]:
+def estimate_near_far(
+    camera_to_world: Float[np.ndarray, "n 4 4"], scene_box: Float[np.ndarray, "2 3"]
+) -> tuple[float, float]:
     """Distances from the cameras to the box: the least to its surface and the greatest to a corner.
 
     A camera inside the box gets a near plane of 1 % of the far plane.

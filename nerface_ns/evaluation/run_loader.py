@@ -8,7 +8,9 @@ from typing import Any
 from nerface_ns.evaluation.quiet_output import quiet_nerfstudio
 
 
-def load_run(config_path: Path, code_protocol: str | None = None, quiet: bool = True) -> tuple[Any, Any, Path, int]:
+def load_run(
+    config_path: Path, code_protocol: str | None = None, code_frame: int | None = None, quiet: bool = True
+) -> tuple[Any, Any, Path, int]:
     """Load a run's latest checkpoint through nerfstudio.
 
     The checkpoint is looked for beside `config.yml`, so a run folder that was moved still loads.
@@ -16,6 +18,7 @@ def load_run(config_path: Path, code_protocol: str | None = None, quiet: bool = 
     Args:
         config_path: The `config.yml` of a run.
         code_protocol: Replaces the model's own rule for the latent codes of frames never trained on.
+        code_frame: Replaces the training frame whose code protocol "frame" lends.
         quiet: Whether to keep nerfstudio's messages off the terminal.
 
     Returns:
@@ -24,7 +27,7 @@ def load_run(config_path: Path, code_protocol: str | None = None, quiet: bool = 
     Raises:
         FileNotFoundError: There is no such config, or no checkpoint beside it.
         ValueError: The checkpoint does not fit the data (another number of frames or of expression coefficients), or
-            the model knows no such code protocol.
+            the method has no latent codes.
     """
     config_path = Path(config_path)
     if not config_path.is_file():
@@ -36,10 +39,12 @@ def load_run(config_path: Path, code_protocol: str | None = None, quiet: bool = 
         if not any(model_dir.glob("step-*.ckpt")):
             raise FileNotFoundError(f"{model_dir}: expected a checkpoint (step-*.ckpt) of {config_path}, found none")
         config.relative_model_dir = model_dir.resolve()
-        if code_protocol is not None:
-            if not hasattr(config.pipeline.model, "code_protocol"):
-                raise ValueError(f"--code-protocol {code_protocol}: method {config.method_name} has no latent codes")
-            config.pipeline.model.code_protocol = code_protocol
+        for name, value in (("code_protocol", code_protocol), ("code_frame", code_frame)):
+            if value is not None and not hasattr(config.pipeline.model, name):
+                option = f"--{name.replace('_', '-')}"
+                raise ValueError(f"{option} {value}: method {config.method_name} has no latent codes")
+            if value is not None:
+                setattr(config.pipeline.model, name, value)
         return config
 
     with quiet_nerfstudio(quiet):

@@ -62,7 +62,7 @@ class SplitScores:
 
     @staticmethod
     def _mean_of(scores: Sequence[Scores]) -> Scores:
-        columns = {metric: [s[metric] for s in scores if s[metric] is not None] for metric in METRICS}
+        columns = {metric: [value for s in scores if (value := s[metric]) is not None] for metric in METRICS}
         return {metric: sum(values) / len(values) if values else None for metric, values in columns.items()}
 
 

@@ -11,8 +11,6 @@ from jaxtyping import Float
 from nerfstudio.configs.base_config import InstantiateConfig
 from torch import Tensor, nn
 
-from nerface_ns.field_components import grid_kernels
-
 
 @dataclass
 class FeatureGridConfig(InstantiateConfig):
@@ -99,6 +97,8 @@ class _KernelLookup(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, table: Tensor, resolutions: Tuple[int, ...]) -> Tensor:
+        from nerface_ns.field_components import grid_kernels  # numba is slow to import
+
         levels = np.asarray(resolutions, dtype=np.int64)
         first_rows = np.concatenate([[0], np.cumsum(levels**3)[:-1]])
         features = torch.empty(points.shape[0], len(levels) * table.shape[1])
@@ -109,6 +109,8 @@ class _KernelLookup(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
+        from nerface_ns.field_components import grid_kernels  # numba is slow to import
+
         points, table = ctx.saved_tensors
         arrays = points.detach().numpy(), gradients[0].contiguous().numpy()
         point_grad = table_grad = None

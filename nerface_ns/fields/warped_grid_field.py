@@ -12,6 +12,7 @@ from nerfstudio.data.scene_box import SceneBox
 from torch import Tensor, nn
 
 from nerface_ns.conditioning.face_condition import FaceCondition
+from nerface_ns.conditioning.head_pose import POSE_LENGTH
 from nerface_ns.field_components.deformation import BilinearDeformationConfig
 from nerface_ns.field_components.feature_grid import FeatureGridConfig
 from nerface_ns.field_components.per_frame_linear import FrameBiasLinear
@@ -34,6 +35,8 @@ class WarpedGridFieldConfig(FaceFieldConfig):
     """Features of the canonical head."""
     deformation: InstantiateConfig = field(default_factory=BilinearDeformationConfig)
     """How an expression bends the head."""
+    deform_with_pose: bool = True
+    """Let the head's pose bend space too, for neck and torso, which do not follow the head."""
     num_ambient: int = 4
     """Extra coordinates that the deformation gives each point, for what no bending explains: an opening mouth, a
     closing lid (HyperNeRF, section 3.2)."""
@@ -70,7 +73,8 @@ class WarpedGridField(FaceField):
     ) -> None:
         super().__init__(config, scene_box, num_coefficients, code_length)
         self.deformation = config.deformation.setup(
-            num_coefficients=num_coefficients, num_out=3 + config.num_ambient
+            num_coefficients=num_coefficients + (POSE_LENGTH if config.deform_with_pose else 0),
+            num_out=3 + config.num_ambient,
         )
         self.grid = config.canonical_grid.setup()
         num_features = self.grid.num_features + config.num_ambient
@@ -86,8 +90,11 @@ class WarpedGridField(FaceField):
 
     def prepare(self, condition: FaceCondition) -> _Prepared:
         """Blend the deformation and gather the colour network's condition."""
+        bending = condition.expression
+        if self.config.deform_with_pose:
+            bending = torch.cat([bending, condition.head_pose], dim=-1)
         return _Prepared(
-            self.deformation.prepare(condition.expression),
+            self.deformation.prepare(bending),
             torch.cat([condition.expression, condition.latent_code], dim=-1),
             condition.camera_rotation,
         )

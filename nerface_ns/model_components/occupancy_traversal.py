@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nerface_ns.model_components import ray_kernels
 from nerface_ns.model_components.packed_samples import PackedSamples
 
 
@@ -47,6 +46,8 @@ def _traverse_kernel(
     occupied: Tensor,
     aabb: Tensor,
 ) -> PackedSamples:
+    from nerface_ns.model_components import ray_kernels  # numba is slow to import
+
     low, high = aabb[:3].numpy(), aabb[3:].numpy()
     cells = (np.asarray(occupied.shape) / (high - low)).astype(np.float32)
     rays = [tensor.detach().contiguous().numpy() for tensor in (origins, directions, nears, fars)]

@@ -9,8 +9,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nerface_ns.model_components import ray_kernels
-
 
 @dataclass
 class PackedSamples:
@@ -98,6 +96,8 @@ class _KernelWeights(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, densities: Tensor, t_starts: Tensor, t_ends: Tensor, first_sample: Tensor) -> Tensor:
+        from nerface_ns.model_components import ray_kernels  # numba is slow to import
+
         weights = torch.empty_like(densities)
         arrays = [tensor.detach().numpy() for tensor in (densities, t_starts, t_ends, first_sample)]
         ray_kernels.weights(*arrays, weights.numpy())
@@ -107,6 +107,8 @@ class _KernelWeights(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
+        from nerface_ns.model_components import ray_kernels  # numba is slow to import
+
         density_grad = torch.empty(ctx.weights.shape)
         ray_kernels.weights_gradient(
             *ctx.arrays, ctx.weights, gradients[0].contiguous().numpy(), density_grad.numpy()

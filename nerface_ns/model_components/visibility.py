@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nerface_ns.model_components import ray_kernels
 from nerface_ns.model_components.packed_samples import PackedSamples
 
 FIRST_SEGMENT = 8
@@ -58,6 +57,8 @@ def _keep_visible_by_segments(
     early_stop_eps: float,
     alpha_threshold: float,
 ) -> PackedSamples:
+    from nerface_ns.model_components import ray_kernels  # numba is slow to import
+
     first_sample = samples.first_sample.numpy()
     t_starts, t_ends = samples.t_starts.numpy(), samples.t_ends.numpy()
     counts = np.diff(first_sample)

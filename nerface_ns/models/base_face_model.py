@@ -18,6 +18,7 @@ from torch import Tensor
 from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.expression import ExpressionEncodingConfig
 from nerface_ns.conditioning.face_condition import CodeProtocol, FaceCondition
+from nerface_ns.conditioning.head_pose import HeadPoseEncoding
 from nerface_ns.conditioning.latent_codes import LatentCodesConfig
 from nerface_ns.conditioning.recorded_track import RecordedTrack
 from nerface_ns.model_components.background import BackgroundConfig
@@ -78,8 +79,9 @@ class FaceModel(Model):
         self.background = self.config.background.setup(
             image_size=self.image_size, photograph=metadata.get("background_filename")
         )
-        rotation = metadata[keys.TRAIN_CAMERA_TO_WORLD][:, :3, :3].float()
-        self.register_buffer("train_rotation", rotation, persistent=False)
+        poses = metadata[keys.TRAIN_CAMERA_TO_WORLD].float()
+        self.register_buffer("train_camera_to_world", poses, persistent=False)
+        self.head_pose_encoding = HeadPoseEncoding(poses)
         self.training_progress = TrainingProgress(self.config.max_num_steps)
         self._perceptual_distance: Any = None
         self.register_load_state_dict_pre_hook(_check_sizes)
@@ -113,30 +115,31 @@ class FaceModel(Model):
         """Return the distinct frames' conditions and each ray's row; rays must be grouped by frame."""
         metadata = ray_bundle.metadata
         index = metadata[keys.FRAME_INDEX][:, 0]
-        starts = torch.ones_like(index, dtype=torch.bool)
         camera = ray_bundle.camera_indices[:, 0]  # type: ignore[index]
+        starts = torch.ones_like(index, dtype=torch.bool)
         starts[1:] = camera[1:] != camera[:-1]
         frame_rows = starts.long().cumsum(0) - 1
         first = starts.nonzero()[:, 0]
         rotation = metadata[keys.CAMERA_ROTATION][first].reshape(-1, 3, 3)
+        camera_to_world = torch.cat([rotation, ray_bundle.origins[first][:, :, None]], dim=-1)
         expression = metadata[keys.EXPRESSION][first] if keys.EXPRESSION in metadata else None
-        return self.make_condition(rotation, index[first], expression), frame_rows
+        return self.make_condition(camera_to_world, index[first], expression), frame_rows
 
     def make_condition(
         self,
-        camera_rotation: Float[Tensor, "num_frames 3 3"],
+        camera_to_world: Float[Tensor, "num_frames 3 4"],
         frame_index: Optional[Int[Tensor, "num_frames"]] = None,
         expression: Optional[Float[Tensor, "num_frames num_coefficients"]] = None,
     ) -> FaceCondition:
         """Look up what is known of frames.
 
         Args:
-            camera_rotation: Camera-to-head rotations.
+            camera_to_world: The frames' cameras.
             frame_index: Training frames, -1 for others; None if none was trained on.
             expression: Raw coefficients; None takes those of the training frames.
         """
         if frame_index is None:
-            frame_index = torch.full((len(camera_rotation),), -1, device=self.device)
+            frame_index = torch.full((len(camera_to_world),), -1, device=self.device)
         known = frame_index >= 0
         if expression is None:
             expression = self.track.expression[frame_index]
@@ -144,7 +147,9 @@ class FaceModel(Model):
         if not known.all():
             unseen = self.latent_codes.unseen(expression, self.config.code_protocol, self.config.code_frame)
             code = torch.where(known[:, None], code, unseen)
-        return FaceCondition(self.expression_encoding(expression), code, camera_rotation)
+        rotation, position = camera_to_world[:, :, :3], camera_to_world[:, :, 3]
+        pose = self.head_pose_encoding(rotation, position)
+        return FaceCondition(self.expression_encoding(expression), code, pose, rotation)
 
     def get_camera_condition(self, camera: Cameras) -> FaceCondition:
         """Return what a camera asks for: its own expression, else the track's at its time, else the average face."""
@@ -161,9 +166,11 @@ class FaceModel(Model):
                 f"camera: expected {self.track.expression.shape[1]} expression coefficients as in training, "
                 f"got {expression.shape[1]}"
             )
-        rotation = camera.camera_to_worlds.reshape(-1, 3, 4)[:1, :3, :3].to(self.device)
+        camera_to_world = camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(self.device)
         frame_index = None if index is None else index.reshape(-1)[:1].to(self.device)
-        return self.make_condition(rotation, frame_index, None if expression is None else expression.to(self.device))
+        if expression is not None:
+            expression = expression.to(self.device)
+        return self.make_condition(camera_to_world, frame_index, expression)
 
     @torch.no_grad()
     def get_outputs_for_camera(self, camera: Cameras, obb_box: Optional[OrientedBox] = None) -> Dict[str, Tensor]:

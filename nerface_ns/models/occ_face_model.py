@@ -107,7 +107,7 @@ class OccFaceModel(FaceModel):
         """Density of positions, dealt out to random training expressions."""
         count = len(self.track.expression)
         frames = torch.randint(count, (min(REFRESH_EXPRESSIONS, count),), device=positions.device)
-        prepared = self.field.prepare(self.make_condition(self.train_rotation[frames], frames))
+        prepared = self.field.prepare(self.make_condition(self.train_camera_to_world[frames], frames))
         deal = torch.randint(len(frames), (len(positions),), device=positions.device)
         order = deal.argsort(stable=True)
         densities = torch.empty(len(positions), device=positions.device)

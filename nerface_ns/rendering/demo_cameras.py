@@ -37,7 +37,7 @@ def expression_sweeps(
         if members.any() and len(sweeps) < num_sweeps:
             sweeps[label] = torch.where(members, largest, torch.zeros_like(largest))
             taken |= members
-    for index in train_expression.std(dim=0).argsort(descending=True).tolist():
+    for index in map(int, train_expression.std(dim=0).argsort(descending=True)):
         if len(sweeps) < num_sweeps and not taken[index]:
             sweeps[names[index]] = torch.zeros_like(largest).index_fill_(
                 0, torch.tensor([index]), float(largest[index])

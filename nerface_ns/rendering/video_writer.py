@@ -68,13 +68,13 @@ class VideoWriter:
         encoder = imageio_ffmpeg.write_frames(
             str(self._partial),
             (width + width % 2, height + height % 2),
-            fps=self.frames_per_s,
+            fps=self.frames_per_s,  # type: ignore[arg-type]
             codec="libx264",
             pix_fmt_in="rgb24",
             pix_fmt_out="yuv420p",
             # 1 keeps the size; imageio-ffmpeg's default of 16 would rescale.
             macro_block_size=1,
-            quality=None,
+            quality=None,  # type: ignore[arg-type]
             output_params=["-crf", str(self.constant_rate_factor), "-movflags", "+faststart"],
         )
         encoder.send(None)

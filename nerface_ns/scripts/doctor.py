@@ -21,7 +21,8 @@ class Doctor:
     """
 
     fix: bool = False
-    """Mend what can be mended: installs packages, builds nerfacc's kernels, links ffmpeg, downloads LPIPS weights."""
+    """Mend what can be mended: installs packages (libusb as root), builds nerfacc's kernels, links ffmpeg, downloads
+    LPIPS weights."""
     json: Optional[Path] = None
     """Write the findings to this file too."""
 

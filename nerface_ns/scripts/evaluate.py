@@ -32,6 +32,8 @@ class EvaluateCommand:
     code_protocol: Literal["zero", "mean", "nearest", "frame"] | None = None
     """Latent code of frames never trained on: zero, the training codes' mean, the code of the training frame with the
     nearest expression, or of one given frame; the run's own rule without it."""
+    code_frame: int | None = None
+    """Training frame of protocol frame."""
 
 
 def main(command: EvaluateCommand) -> None:
@@ -52,7 +54,7 @@ def main(command: EvaluateCommand) -> None:
         require_writable_folder(command.output_dir, "--output-dir")
     if command.json is not None:
         require_writable_folder(command.json.parent, "--json")
-    config, pipeline, checkpoint_path, step = load_run(command.load_config, command.code_protocol)
+    config, pipeline, checkpoint_path, step = load_run(command.load_config, command.code_protocol, command.code_frame)
     splits = check_splits(pipeline.datamanager.dataparser, command.split)
     image_distance = PerceptualDistance(pipeline.device)
     frame_done = None

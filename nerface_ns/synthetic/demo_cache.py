@@ -14,9 +14,10 @@ from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_se
 
 MARKER = "complete.json"
 """File written last: a folder without it is not a finished sequence."""
+_DEFAULT = DemoSequenceConfig()
 
 
-def demo_data_dir(config: DemoSequenceConfig = DemoSequenceConfig()) -> Path:
+def demo_data_dir(config: DemoSequenceConfig = _DEFAULT) -> Path:
     """Folder of the demo sequence, rendered on first use.
 
     It lies in `$XDG_CACHE_HOME/nerface-ns/demo` (`~/.cache` by default), named for the config and for the code that

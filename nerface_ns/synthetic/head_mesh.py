@@ -10,7 +10,7 @@ from nerface_ns.synthetic import expressions as expr
 from nerface_ns.synthetic.face_parts import ear, eye_corners, eyeball, lip_and_lid_rolls, mouth_inside
 from nerface_ns.synthetic.head_sculpt import EYE_RADIUS, EYE_X, EYE_Y, EYE_Z, LID_THICKNESS
 from nerface_ns.synthetic.head_skin import HeadSkin, make_head_skin, skin_part
-from nerface_ns.synthetic.mesh_part import Material, MeshPart
+from nerface_ns.synthetic.mesh_part import MeshPart
 from nerface_ns.synthetic.noise import smoothstep
 
 EYE_CENTERS = np.array([[EYE_X, EYE_Y, EYE_Z], [-EYE_X, EYE_Y, EYE_Z]])
@@ -43,8 +43,9 @@ class HeadMesh:
     def posed(self, expression: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points (V, 3) and attributes (V, 4) for an expression (K,)."""
         weights = np.concatenate([expression, expr.lid_closure(expression)])
-        active = np.flatnonzero(weights)
-        points = self.points + np.tensordot(weights[active], self.deltas[active], axes=1)
+        points = self.points.copy()
+        for number in np.flatnonzero(weights):
+            points += self.deltas[number] * np.float32(weights[number])
         points[self.regions["lids"]] = _outside_eyeballs(points[self.regions["lids"]])
         members, sources = self.followers
         points[members] = self.points[members] + points[sources] - self.points[sources]

@@ -56,7 +56,7 @@ def row_positions(density: float) -> tuple[np.ndarray, int, int]:
 
 def column_azimuths(density: float) -> np.ndarray:
     """Azimuth of every mesh column from -pi to pi (both the back seam), 0 at the face's middle, densest there."""
-    half = int(round(118 * density))
+    half = round(118 * density)
     side = np.arange(-half, half + 1) / half
     return np.pi * np.sign(side) * (0.33 * np.abs(side) + 0.67 * np.abs(side) ** 2.2)
 

@@ -56,7 +56,7 @@ def _nose(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     along = np.clip((root_y - y) / (root_y - tip_y), 0.0, 1.0)
     height = 0.0205 * along**1.25 * smoothstep(base_y, tip_y - 0.002, y)
     width = 0.0066 + 0.0052 * along
-    ridge = height * np.exp(-np.abs(x / width) ** 2.2)
+    ridge = height * np.exp(-(np.abs(x / width) ** 2.2))
     ball = 0.0038 * gaussian(x / 0.0100, (y + 0.0125) / 0.0085)
     wings = 0.0115 * gaussian((ax - 0.0138) / 0.0056, (y + 0.0165) / 0.0072)
     nostril = -0.0035 * gaussian((ax - 0.0075) / 0.0030, (y + 0.0230) / 0.0028)

@@ -55,7 +55,7 @@ def grid_part(points: np.ndarray, material: Material, colors: np.ndarray, **extr
 
 
 def srgb_to_linear(color: Sequence[float] | np.ndarray) -> np.ndarray:
-    """sRGB values in [0, 1] to linear light (IEC 61966-2-1)."""
+    """Convert sRGB values in [0, 1] to linear light (IEC 61966-2-1)."""
     value = np.asarray(color, dtype=np.float32)
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 

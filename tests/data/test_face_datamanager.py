@@ -27,7 +27,8 @@ def test_train_batch_holds_the_pixels_of_its_indices(tiny_face):
     number = torch.tensor([0, 1, 2, 4, 5])[batch["indices"][:, 0]]
     expected = torch.stack([number, batch["indices"][:, 1], batch["indices"][:, 2]], dim=-1) / 255
     torch.testing.assert_close(batch["image"], expected)
-    alpha = torch.stack([torch.from_numpy(coded_alpha(n)) for n in range(6)])[number, *batch["indices"][:, 1:].T]
+    alphas = torch.stack([torch.from_numpy(coded_alpha(n)) for n in range(6)])
+    alpha = alphas[number, batch["indices"][:, 1], batch["indices"][:, 2]]
     torch.testing.assert_close(batch["alpha"], alpha[:, None] / 255)
     assert len(batch["indices"][:, 0].unique()) == 3
     assert torch.equal(rays.metadata["frame_index"], batch["indices"][:, :1])
@@ -75,6 +76,7 @@ def test_whole_evaluation_images_come_in_order(tiny_face):
 def test_next_eval_image_is_a_camera_with_its_image(tiny_face):
     camera, batch = make_manager(tiny_face).next_eval_image(0)
     number = [3, 6][batch["image_idx"]]
+    assert camera.times.item() == pytest.approx(number / 8)
     assert int(batch["image"][0, 0, 0] * 255) == number
 
 

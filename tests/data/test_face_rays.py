@@ -11,9 +11,8 @@ from nerface_ns.data.dataparsers.nerface_dataparser import NeRFaceDataParserConf
 from nerface_ns.data.face_rays import FaceRayGenerator
 
 
-def format_rays(path: Path, frame: int, row: np.ndarray, column: np.ndarray, height: int, width: int):
+def format_rays(content: dict, frame: int, row: np.ndarray, column: np.ndarray, height: int, width: int):
     """Rays as the format defines them, in its mirrored world; float64."""
-    content = json.loads(path.read_text())
     fx, fy, cx, cy = content["intrinsics"]
     pose = np.array(content["frames"][frame]["transform_matrix"])
     local = np.stack([(column - width * cx) / fx, -(row - height * cy) / fy, -np.ones(len(row))], axis=-1)
@@ -26,12 +25,13 @@ def assert_rays_follow_the_format(root: Path, split: str, stride: int):
     outputs = NeRFaceDataParserConfig(data=root).setup().get_dataparser_outputs(split)
     height, width = outputs.metadata["image_size"]
     generator = FaceRayGenerator(outputs.cameras)
+    content = json.loads((root / f"transforms_{split}.json").read_text())
     row, column = (grid.ravel() for grid in np.mgrid[0:height:stride, 0:width:stride])
     mirror = np.array([-1.0, 1, 1])
     for frame in range(len(outputs.image_filenames)):
         indices = torch.from_numpy(np.stack([np.full_like(row, frame), row, column], axis=-1))
         rays = generator(indices)
-        origin, direction = format_rays(root / f"transforms_{split}.json", frame, row, column, height, width)
+        origin, direction = format_rays(content, frame, row, column, height, width)
         np.testing.assert_allclose(rays.directions.numpy(), direction * mirror, atol=1e-6, rtol=0)
         np.testing.assert_allclose(rays.origins.numpy(), np.tile(origin * mirror, (len(row), 1)), atol=1e-6, rtol=0)
 

@@ -92,4 +92,3 @@ def edit_json(path: Path, edit) -> None:
     content = json.loads(path.read_text())
     edit(content)
     path.write_text(json.dumps(content))
-

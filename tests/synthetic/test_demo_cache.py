@@ -89,6 +89,6 @@ def test_unwritable_cache_is_named(tmp_path, monkeypatch, makers):
     """Where no folder can be made, the error says which one and what to set."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(ValueError, match="file/nerface-ns/demo: .*set XDG_CACHE_HOME"):
+    with pytest.raises(ValueError, match=r"file/nerface-ns/demo: .*set XDG_CACHE_HOME"):
         demo_data_dir()
     assert makers == []

@@ -11,9 +11,7 @@ from nerface_ns.synthetic.demo_motion import camera_track, expression_track
 from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
 from nerface_ns.synthetic.expressions import EXPRESSION_NAMES, eye_gaze
 
-_TINY = DemoSequenceConfig(
-    resolution=32, num_train=6, num_val=2, num_test=3, num_nvs=2, samples=2, mesh_density=0.4
-)
+_TINY = DemoSequenceConfig(resolution=32, num_train=6, num_val=2, num_test=3, num_nvs=2, samples=2, mesh_density=0.4)
 _COUNTS = {"train": 6, "val": 2, "test": 3, "nvs": 2}
 
 
@@ -107,6 +105,6 @@ def test_tracks_differ_by_seed_and_use_every_dimension():
 @pytest.mark.parametrize("wrong", [{"resolution": 8}, {"num_train": 0}, {"samples": 0}, {"mesh_density": 9.0}])
 def test_impossible_sizes_are_refused(wrong):
     """The config names the field and the value it got."""
-    (name, value), = wrong.items()
+    ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=f"{name} needs .* got {value}"):
         DemoSequenceConfig(**wrong)

@@ -12,8 +12,8 @@ from nerface_ns.synthetic.expressions import (
     set_gaze,
 )
 from nerface_ns.synthetic.head_mesh import EYE_CENTERS
-from nerface_ns.synthetic.head_sculpt import EYE_RADIUS, MOUTH_HALF_WIDTH
 from nerface_ns.synthetic.head_renderer import UNITS_PER_METRE
+from nerface_ns.synthetic.head_sculpt import EYE_RADIUS, MOUTH_HALF_WIDTH
 from nerface_ns.synthetic.rasterizer import rasterize
 
 

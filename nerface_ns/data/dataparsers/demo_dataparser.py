@@ -28,6 +28,6 @@ class DemoDataParser(NeRFaceDataParser):
         """Folder named, or that of the embedded head."""
         if self.config.data is not None:
             return super().data_dir()
-        from nerface_ns.synthetic.demo_sequence import demo_data_dir
+        from nerface_ns.synthetic.demo_cache import demo_data_dir
 
         return demo_data_dir()

@@ -93,7 +93,9 @@ class FaceDataParser(DataParser):
 
     def _generate_dataparser_outputs(self, split: str = "train", **kwargs: Any) -> DataparserOutputs:
         if split not in self.sequence.splits:
-            raise ValueError(f"{self.sequence.root}: expected split among {sorted(self.sequence.splits)}, got '{split}'")
+            raise ValueError(
+                f"{self.sequence.root}: expected split among {sorted(self.sequence.splits)}, got '{split}'"
+            )
         frames, scene_box = self.sequence.splits[split], self._scene_box
         metadata = {**self._shared_metadata, **_split_metadata(frames), "frame_names": frames.frame_names}
         return DataparserOutputs(
@@ -184,6 +186,7 @@ class FaceDataParser(DataParser):
             "dataset_name": sequence.name,
             "expression_names": sequence.expression_names or tuple(f"expression_{k:02d}" for k in range(length)),
             "image_size": self.image_size,
+            "scene_box_covers": self.config.scene_box_covers,
             "background_filename": sequence.background_filename,
             "near_far": self._near_far,
             "train_expression": torch.from_numpy(train.expression),

@@ -11,8 +11,8 @@ import numpy as np
 from nerface_ns.data.dataparsers.face_dataparser import FaceDataParser, FaceDataParserConfig
 from nerface_ns.data.face_frames import FaceFrames, FaceSequence, read_image_size, stack_records
 from nerface_ns.data.frame_json import FrameFile, read_frame_file
-from nerface_ns.data.recorded_splits import recorded_times, split_last
 from nerface_ns.data.frame_store import decode_frame
+from nerface_ns.data.recorded_splits import recorded_times, split_last
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 """Tried in this order where a frame file names an image without its suffix."""

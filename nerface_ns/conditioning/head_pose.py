@@ -1,0 +1,54 @@
+"""Where the head stands before the static camera, as a condition.
+
+Neck and torso do not follow the head. In head space, where the field lives, they move as the camera does, and for small
+turns that motion is linear in the numbers below.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+POSE_LENGTH = 6
+"""Three numbers for the rotation, three for the position."""
+
+
+class HeadPoseEncoding(nn.Module):
+    """Rotation and position of a camera about the training cameras' mean, in units of their spread.
+
+    The rotation enters as sine of its angle times its axis. Numbers are clamped to the training frames' range, so that
+    a camera that leaves it, as in a viewer, keeps the last pose that was seen.
+
+    Args:
+        camera_to_world: Poses of the training frames.
+    """
+
+    mean_rotation: Tensor
+    mean_position: Tensor
+    spread: Tensor
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, camera_to_world: Float[Tensor, "num_frames 3 4"]) -> None:
+        super().__init__()
+        left, _, right = torch.linalg.svd(camera_to_world[:, :, :3].mean(dim=0))
+        handed = torch.diag(torch.tensor([1.0, 1.0, float(torch.det(left @ right).sign())]).to(left))
+        self.register_buffer("mean_rotation", left @ handed @ right)
+        self.register_buffer("mean_position", camera_to_world[:, :, 3].mean(dim=0))
+        self.register_buffer("spread", torch.ones(POSE_LENGTH))
+        self.register_buffer("low", torch.full((POSE_LENGTH,), -torch.inf))
+        self.register_buffer("high", torch.full((POSE_LENGTH,), torch.inf))
+        deviations = self(camera_to_world[:, :, :3], camera_to_world[:, :, 3])
+        self.spread = deviations.std(dim=0, unbiased=False).clamp(min=1e-4)
+        self.low, self.high = (deviations / self.spread).amin(dim=0), (deviations / self.spread).amax(dim=0)
+
+    def forward(
+        self, rotation: Float[Tensor, "num_frames 3 3"], position: Float[Tensor, "num_frames 3"]
+    ) -> Float[Tensor, "num_frames 6"]:
+        """Return the conditions of cameras given by rotation and position in head space."""
+        relative = self.mean_rotation.T @ rotation
+        skew = (relative - relative.transpose(1, 2)) / 2
+        axis_times_sine = torch.stack([skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]], dim=-1)
+        deviations = torch.cat([axis_times_sine, position - self.mean_position], dim=-1)
+        return torch.minimum(torch.maximum(deviations / self.spread, self.low), self.high)
