@@ -34,6 +34,10 @@ class ExpressionEncoding(nn.Module):
         train_expression: Coefficients of the training frames.
     """
 
+    low: Tensor
+    high: Tensor
+    mean: Tensor
+
     def __init__(
         self, config: ExpressionEncodingConfig, train_expression: Float[Tensor, "num_frames num_coefficients"]
     ) -> None:

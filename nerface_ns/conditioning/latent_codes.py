@@ -31,6 +31,8 @@ class LatentCodes(nn.Module):
         train_expression: Coefficients of the training frames, to find the nearest frame.
     """
 
+    train_expression: Tensor
+
     def __init__(
         self, config: LatentCodesConfig, train_expression: Float[Tensor, "num_frames num_coefficients"]
     ) -> None:

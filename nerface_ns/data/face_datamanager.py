@@ -13,7 +13,7 @@ import torch
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
-from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager, VanillaDataManagerConfig
+from nerfstudio.data.datamanagers.base_datamanager import DataManager, VanillaDataManager, VanillaDataManagerConfig
 from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader, RandIndicesEvalDataloader
 from torch import Tensor
@@ -74,7 +74,25 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
     ) -> None:
         _check_config(config)
         _silence_index_warnings()
-        super().__init__(config, device, test_mode, world_size, local_rank, **kwargs)
+        self.config, self.dataparser_config = config, config.dataparser
+        self.device, self.test_mode = device, test_mode
+        self.world_size, self.local_rank = world_size, local_rank
+        self.test_split = "val" if test_mode == "val" else "test"
+        self.sampler = None
+        if config.data is not None:
+            config.dataparser.data = Path(config.data)
+        else:
+            config.data = config.dataparser.data
+        self.dataparser = config.dataparser.setup()
+        if test_mode == "inference":
+            self.dataparser.check_image_sizes = False
+        self.includes_time = self.dataparser.includes_time
+        self.train_dataparser_outputs = self.dataparser.get_dataparser_outputs(split="train")
+        self.train_dataset = self.create_train_dataset()
+        self.eval_dataset = self.create_eval_dataset()
+        self.exclude_batch_keys_from_device = self.train_dataset.exclude_batch_keys_from_device
+        # Not VanillaDataManager's: it compares all cameras' sizes one by one, seconds for thousands of frames.
+        DataManager.__init__(self)
 
     @cached_property
     def dataset_type(self) -> type[FaceDataset]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -93,7 +94,7 @@ class FaceSequence:
     """Factor on translations from the stored world."""
 
 
-def stack_records(where: Path, frames: Sequence[FrameRecord]) -> dict[str, np.ndarray | dict[str, np.ndarray] | None]:
+def stack_records(where: Path, frames: Sequence[FrameRecord]) -> dict[str, Any]:
     """Stack the per-frame fields of a frame file; optional ones must be there for all frames or for none.
 
     Returns:

@@ -42,12 +42,13 @@ class FaceRayGenerator:
         self.device = device
         self.size_px = np.array([int(cameras.width.flatten()[0]), int(cameras.height.flatten()[0])], dtype=np.float32)
         metadata = cameras.metadata or {}
-        self.conditions = {key: metadata[key].to(device) for key in condition_keys if key in metadata}
+        self.conditions = {key: metadata[key].cpu().numpy() for key in condition_keys if key in metadata}
         center = torch.cat([cameras.cx, cameras.cy], dim=-1)
         # A camera's y points up, an image's down.
         focal = torch.cat([cameras.fx, -cameras.fy], dim=-1)
-        poses = cameras.camera_to_worlds
-        table = torch.cat([center, focal, poses[:, :3, 3], poses[:, :3, :3].flatten(1), cameras.times], dim=-1)
+        poses, times = cameras.camera_to_worlds, cameras.times
+        assert times is not None
+        table = torch.cat([center, focal, poses[:, :3, 3], poses[:, :3, :3].flatten(1), times], dim=-1)
         self._table = table.float().cpu().numpy()
 
     def __call__(self, indices: Int[Tensor, "rays 3"]) -> RayBundle:
@@ -62,15 +63,16 @@ class FaceRayGenerator:
         """
         packed = torch.from_numpy(self._pack(indices.numpy())).to(self.device)
         columns = dict(zip(FIXED_COLUMNS, packed.split(list(FIXED_COLUMNS.values()), dim=-1)))
-        camera = indices[:, 0].to(self.device)
+        camera = indices[:, 0].numpy()
+        conditions = {key: torch.from_numpy(values[camera]).to(self.device) for key, values in self.conditions.items()}
         return RayBundle(
             origins=columns["origins"],
             directions=columns["directions"],
             pixel_area=columns["pixel_area"],
-            camera_indices=camera[:, None],
+            camera_indices=indices[:, :1].to(self.device),
             times=columns["times"],
             metadata={
-                **{key: values[camera] for key, values in self.conditions.items()},
+                **conditions,
                 **{key: columns[key] for key in ("directions_norm", "pixel_position", "camera_rotation")},
             },
         )

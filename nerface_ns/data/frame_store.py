@@ -12,6 +12,7 @@ import mmap
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import cv2
@@ -208,5 +209,4 @@ def _decode_all(
     with ThreadPoolExecutor(num_threads) as pool:
         for start in starts:
             group = slice(start, start + 4 * num_threads)
-            jobs = zip(image_paths[group], alphas[group])
-            yield from pool.map(lambda pair: decode_frame(*pair, height, width), jobs)
+            yield from pool.map(decode_frame, image_paths[group], alphas[group], repeat(height), repeat(width))

@@ -19,18 +19,19 @@ def recorded_times(names: dict[str, list[str]], extra: tuple[str, ...] = ()) -> 
         extra: Splits that are no part of the recording.
     """
     track = [(split, index) for split, members in names.items() if split not in extra for index in range(len(members))]
-    number = {(split, index): _trailing_number(names[split][index]) for split, index in track}
-    is_numbered = None not in number.values() and len(set(number.values())) == len(track)
+    found = {(split, index): _trailing_number(names[split][index]) for split, index in track}
+    number = {key: value for key, value in found.items() if value is not None}
+    is_numbered = len(set(number.values())) == len(track)
     if is_numbered:
-        track.sort(key=lambda key: number[key])
+        track.sort(key=number.__getitem__)
     last = max(len(track) - 1, 1)
     position = {key: rank / last for rank, key in enumerate(track)}
-    at_number = {number[key]: position[key] for key in track} if is_numbered else {}
+    at_number: dict[int | None, float] = {number[key]: position[key] for key in track} if is_numbered else {}
     times = {}
     for split, members in names.items():
         if split in extra:
             spread = np.linspace(0, 1, len(members))
-            values = [at_number.get(_trailing_number(name), share) for name, share in zip(members, spread)]
+            values = [at_number.get(_trailing_number(name), float(share)) for name, share in zip(members, spread)]
         else:
             values = [position[split, index] for index in range(len(members))]
         times[split] = np.array(values, dtype=np.float64)

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable
 
 import numba
-
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 # numba's fallback threading layer must not be entered by two threads at once, and a viewer renders from its own.
 _KERNEL_LOCK = threading.Lock()
 
 
-def parallel_kernel(function: Kernel) -> Kernel:
+def parallel_kernel(function: Callable[..., None]) -> Callable[..., None]:
     """Compile a function whose outer `numba.prange` loop runs on all cores, one caller at a time.
 
     The machine code is kept on disk, so that only the first use after an installation compiles.
     """
     compiled = numba.njit(parallel=True, fastmath=True, cache=True)(function)
 
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Any) -> None:
         with _KERNEL_LOCK:
-            return compiled(*arguments)
+            compiled(*arguments)
 
     call.__doc__ = function.__doc__
-    return call  # type: ignore[return-value]
+    return call
 
 
-def inner_kernel(function: Kernel) -> Kernel:
+def inner_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that other kernels call."""
     return numba.njit(fastmath=True, cache=True, inline="always")(function)

@@ -12,14 +12,14 @@ from nerface_ns.field_components.cpu_kernels import inner_kernel, parallel_kerne
 
 
 @inner_kernel
-def _cell(coordinate, resolution):  # noqa: ANN001, ANN202 (numba infers the types)
+def _cell(coordinate, resolution):
     scaled = min(max(coordinate, 0.0), 1.0) * (resolution - 1)
     index = min(int(scaled), resolution - 2)
     return index, scaled - index
 
 
 @parallel_kernel
-def lookup(points, table, first_rows, resolutions, features):  # noqa: ANN001, ANN201
+def lookup(points, table, first_rows, resolutions, features):
     """Fill features (num_points, num_levels * channels)."""
     channels = table.shape[1]
     for n in numba.prange(points.shape[0]):
@@ -42,7 +42,7 @@ def lookup(points, table, first_rows, resolutions, features):  # noqa: ANN001, A
 
 
 @parallel_kernel
-def table_gradient(points, gradient, first_rows, resolutions, table_grad):  # noqa: ANN001, ANN201
+def table_gradient(points, gradient, first_rows, resolutions, table_grad):
     """Add the gradient of the features to that of the table.
 
     Threads share the work by level and half of the channels, so no two write to one number and sums have one order.
@@ -73,7 +73,7 @@ def table_gradient(points, gradient, first_rows, resolutions, table_grad):  # no
 
 
 @parallel_kernel
-def point_gradient(points, gradient, table, first_rows, resolutions, point_grad):  # noqa: ANN001, ANN201
+def point_gradient(points, gradient, table, first_rows, resolutions, point_grad):
     """Fill the gradient of the points (num_points, 3); it is zero along an axis on which a point was clamped."""
     channels = table.shape[1]
     for n in numba.prange(points.shape[0]):

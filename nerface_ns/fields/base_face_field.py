@@ -35,6 +35,8 @@ class FaceField(nn.Module):
         code_length: Length of the latent code.
     """
 
+    aabb: Tensor
+
     def __init__(self, config: FaceFieldConfig, scene_box: SceneBox, num_coefficients: int, code_length: int) -> None:
         super().__init__()
         self.config = config

@@ -21,6 +21,8 @@ from nerface_ns.fields.base_face_field import FaceField, FaceFieldConfig
 
 DISPLACEMENT_SCALE = 0.3
 """Displacement of a point, as a share of the scene box, for a deformation output of 1."""
+DENSITY_GAIN = 4.0
+"""Factor on the density network's output, so that surfaces harden within the first hundred steps."""
 NUM_GEOMETRY_FEATURES = 15
 """Outputs of the density network beside the density (instant-ngp)."""
 
@@ -42,10 +44,10 @@ class WarpedGridFieldConfig(FaceFieldConfig):
     closing lid (HyperNeRF, section 3.2)."""
     width: int = 64
     """Units of the density and colour networks' hidden layers."""
-    density_scale: float = 300.0
-    """Density per scene unit for a network output of 1; an interval of 1.6 mm on a head of 0.25 is then half opaque."""
+    density_scale: float = 48.0
+    """Density per length of the scene box for a softplus of 1: 1/64 of the box is then half opaque."""
     density_bias: float = 0.5
-    """Output before the softplus at the start: an opaque head, from which training carves, needs few samples."""
+    """Number before the softplus at the start: an opaque head, from which training carves, needs few samples."""
     light_from_camera: bool = True
     """Let colour depend on a learned normal in the camera's axes, which carries over to views never trained."""
 
@@ -76,6 +78,7 @@ class WarpedGridField(FaceField):
             num_coefficients=num_coefficients + (POSE_LENGTH if config.deform_with_pose else 0),
             num_out=3 + config.num_ambient,
         )
+        self.box_length = float((scene_box.aabb[1] - scene_box.aabb[0]).max())
         self.grid = config.canonical_grid.setup()
         num_features = self.grid.num_features + config.num_ambient
         self.density_net = nn.Sequential(
@@ -108,7 +111,8 @@ class WarpedGridField(FaceField):
         canonical = points + DISPLACEMENT_SCALE * moved[:, :3]
         features = torch.cat([self.grid(canonical), moved[:, 3:]], dim=-1)
         outputs = self.density_net(features)
-        density = nn.functional.softplus(4 * outputs[:, 0] + self.config.density_bias) * self.config.density_scale
+        raw = DENSITY_GAIN * outputs[:, 0] + self.config.density_bias
+        density = nn.functional.softplus(raw) * (self.config.density_scale / self.box_length)
         return density, (features, outputs[:, 1:])
 
     def get_rgb(

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from nerfstudio.configs.base_config import InstantiateConfig
+from nerfstudio.model_components import renderers
 from torch import Tensor, nn
 
 BackgroundMode = Literal["auto", "photograph", "learned", "colour"]
@@ -51,11 +52,13 @@ class Background(nn.Module):
         if self.mode == "auto":
             self.mode = "learned" if photograph is None else "photograph"
         if self.mode == "photograph" and photograph is None:
-            raise FileNotFoundError("background.mode photograph: expected a background photograph in the data, got none")
+            raise FileNotFoundError(
+                "background.mode photograph: expected a background photograph in the data, got none"
+            )
         if self.mode == "colour":
             image = torch.tensor(config.colour).reshape(1, 1, 3)
         elif photograph is not None:
-            image = torch.from_numpy(_read_photograph(photograph, image_size))
+            image = torch.from_numpy(read_photograph(photograph, image_size))
         else:
             image = torch.full((*image_size, 3), 0.5)
         image = image.permute(2, 0, 1)[None].contiguous()
@@ -64,13 +67,15 @@ class Background(nn.Module):
     def forward(
         self, pixel_position: Float[Tensor, "num_rays 2"], aspect: Optional[float] = None
     ) -> Float[Tensor, "num_rays 3"]:
-        """Return background colours in [0, 1].
+        """Return background colours in [0, 1]; where a viewer's or a camera path's crop names one, its colour.
 
         Args:
             pixel_position: Column and row of pixel centres as fractions of the image.
             aspect: Width over height of the rendered image where it differs from the training images': the
                 background then covers it, cut at two edges.
         """
+        if renderers.BACKGROUND_COLOR_OVERRIDE is not None:
+            return renderers.BACKGROUND_COLOR_OVERRIDE.to(pixel_position).expand(len(pixel_position), 3)
         centred = pixel_position * 2 - 1
         if aspect is not None:
             ratio = aspect / (self.image.shape[3] / self.image.shape[2])
@@ -81,7 +86,12 @@ class Background(nn.Module):
         return colours[0, :, 0].T.clamp(0, 1)
 
 
-def _read_photograph(path: Path, image_size: Tuple[int, int]) -> np.ndarray:
+def read_photograph(path: Path, image_size: Tuple[int, int]) -> np.ndarray:
+    """Return a background photograph at the size of the frames, (height, width, 3) in [0, 1].
+
+    Raises:
+        ValueError: It is no readable image.
+    """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f"{path}: expected a readable background image, got {path.stat().st_size} bytes that are none")

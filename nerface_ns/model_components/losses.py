@@ -7,9 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def matte_loss(
-    accumulation: Float[Tensor, "num_rays 1"], alpha: Float[Tensor, "num_rays 1"]
-) -> Float[Tensor, ""]:
+def matte_loss(accumulation: Float[Tensor, "num_rays 1"], alpha: Float[Tensor, "num_rays 1"]) -> Float[Tensor, ""]:
     """Mean squared difference of a ray's opacity from the recorded matte."""
     return ((accumulation - alpha) ** 2).mean()
 

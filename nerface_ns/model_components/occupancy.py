@@ -54,8 +54,11 @@ class FaceOccupancyGrid(OccGridEstimator):
         aabb: Least and greatest corner of the scene box.
     """
 
+    resolution: Tensor
+    aabbs: Tensor
     occs: Tensor
     binaries: Tensor
+    grid_coords: Tensor
     allowed: Tensor
 
     def __init__(self, config: FaceOccupancyGridConfig, aabb: Float[Tensor, "2 3"]) -> None:
@@ -153,4 +156,3 @@ class FaceOccupancyGrid(OccGridEstimator):
             alpha_thre=threshold,
         )
         return PackedSamples.from_ray_indices(ray_indices, t_starts, t_ends, len(origins))
-

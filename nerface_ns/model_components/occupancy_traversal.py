@@ -59,9 +59,7 @@ def _traverse_kernel(
     ray_indices = np.empty(first_sample[-1], np.int64)
     ray_kernels.fill_samples(*rays, *grid, first_sample, starts, ray_indices)
     t_starts = torch.from_numpy(starts)
-    return PackedSamples(
-        torch.from_numpy(ray_indices), t_starts, t_starts + step_size, torch.from_numpy(first_sample)
-    )
+    return PackedSamples(torch.from_numpy(ray_indices), t_starts, t_starts + step_size, torch.from_numpy(first_sample))
 
 
 def box_distances(

@@ -39,9 +39,7 @@ class PackedSamples:
     def select(self, kept: Bool[Tensor, "num_samples"]) -> PackedSamples:
         """Return the samples that are marked."""
         running = torch.cat([kept.new_zeros(1, dtype=torch.long), kept.cumsum(0)])
-        return PackedSamples(
-            self.ray_indices[kept], self.t_starts[kept], self.t_ends[kept], running[self.first_sample]
-        )
+        return PackedSamples(self.ray_indices[kept], self.t_starts[kept], self.t_ends[kept], running[self.first_sample])
 
     @staticmethod
     def from_ray_indices(
@@ -110,7 +108,5 @@ class _KernelWeights(torch.autograd.Function):
         from nerface_ns.model_components import ray_kernels  # numba is slow to import
 
         density_grad = torch.empty(ctx.weights.shape)
-        ray_kernels.weights_gradient(
-            *ctx.arrays, ctx.weights, gradients[0].contiguous().numpy(), density_grad.numpy()
-        )
+        ray_kernels.weights_gradient(*ctx.arrays, ctx.weights, gradients[0].contiguous().numpy(), density_grad.numpy())
         return density_grad, None, None, None

@@ -12,7 +12,7 @@ from nerface_ns.field_components.cpu_kernels import inner_kernel, parallel_kerne
 
 
 @inner_kernel
-def _march(origin, direction, near, far, step, occupied, low, cells, starts, first):  # noqa: ANN001, ANN202
+def _march(origin, direction, near, far, step, occupied, low, cells, starts, first):
     """Count the kept intervals of one ray; write their starts when `starts` is not empty."""
     shape = occupied.shape
     enter, leave = near, far
@@ -44,7 +44,7 @@ def _march(origin, direction, near, far, step, occupied, low, cells, starts, fir
 
 
 @parallel_kernel
-def count_samples(origins, directions, nears, fars, step, occupied, low, cells, counts):  # noqa: ANN001, ANN201
+def count_samples(origins, directions, nears, fars, step, occupied, low, cells, counts):
     """Fill counts (num_rays,); `cells` is the number of cells per unit of length along each axis."""
     nothing = np.empty(0, np.float32)
     for r in numba.prange(origins.shape[0]):
@@ -52,9 +52,7 @@ def count_samples(origins, directions, nears, fars, step, occupied, low, cells, 
 
 
 @parallel_kernel
-def fill_samples(  # noqa: ANN201
-    origins, directions, nears, fars, step, occupied, low, cells, first_sample, starts, ray_indices  # noqa: ANN001
-):
+def fill_samples(origins, directions, nears, fars, step, occupied, low, cells, first_sample, starts, ray_indices):
     """Fill starts and ray_indices, both of first_sample[-1] entries."""
     for r in numba.prange(origins.shape[0]):
         first, end = first_sample[r], first_sample[r + 1]
@@ -65,7 +63,7 @@ def fill_samples(  # noqa: ANN201
 
 
 @parallel_kernel
-def list_segment(first_sample, transmittance, skip, length, early_stop_eps, ends, listed):  # noqa: ANN001, ANN201
+def list_segment(first_sample, transmittance, skip, length, early_stop_eps, ends, listed):
     """Number the next `length` samples, after `skip`, of every ray that light still passes.
 
     `ends` holds, going in, the running sum of how many each ray lists.
@@ -80,9 +78,7 @@ def list_segment(first_sample, transmittance, skip, length, early_stop_eps, ends
 
 
 @parallel_kernel
-def mark_visible(  # noqa: ANN201
-    densities, t_starts, t_ends, listed, ends, transmittance, early_stop_eps, alpha_thre, visible  # noqa: ANN001
-):
+def mark_visible(densities, t_starts, t_ends, listed, ends, transmittance, early_stop_eps, alpha_thre, visible):
     """Mark the listed samples that nerfacc would keep, and carry each ray's transmittance on."""
     for r in numba.prange(transmittance.shape[0]):
         light = transmittance[r]
@@ -95,7 +91,7 @@ def mark_visible(  # noqa: ANN201
 
 
 @parallel_kernel
-def weights(densities, t_starts, t_ends, first_sample, out):  # noqa: ANN001, ANN201
+def weights(densities, t_starts, t_ends, first_sample, out):
     """Fill w_i = T_i (1 - exp(-density_i * length_i)), T_i the product of the exponentials before i."""
     for r in numba.prange(first_sample.shape[0] - 1):
         light = 1.0
@@ -106,9 +102,7 @@ def weights(densities, t_starts, t_ends, first_sample, out):  # noqa: ANN001, AN
 
 
 @parallel_kernel
-def weights_gradient(  # noqa: ANN201
-    densities, t_starts, t_ends, first_sample, out, gradient, density_grad  # noqa: ANN001
-):
+def weights_gradient(densities, t_starts, t_ends, first_sample, out, gradient, density_grad):
     """Fill dL/d density_i = length_i (g_i T_(i+1) - sum over j > i of g_j w_j)."""
     for r in numba.prange(first_sample.shape[0] - 1):
         behind = 0.0

@@ -59,6 +59,7 @@ class FaceModel(Model):
     """
 
     config: FaceModelConfig
+    train_camera_to_world: Tensor
 
     def populate_modules(self) -> None:
         """Build what depends on the dataset."""
@@ -66,7 +67,8 @@ class FaceModel(Model):
         if self.config.enable_collider:
             raise ValueError("model.enable_collider: expected False, near and far come from the dataset, got True")
         # Finfo warns when first asked after the flush, and everything that compiles or prints asks.
-        np.finfo(np.float32), np.finfo(np.float64)
+        for kind in ("float32", "float64"):
+            np.finfo(kind)
         torch.set_flush_denormal(True)  # denormals slow the CPU's first minutes three times
         metadata = self.kwargs["metadata"]
         expression = metadata[keys.TRAIN_EXPRESSION].float()
@@ -83,12 +85,21 @@ class FaceModel(Model):
         self.register_buffer("train_camera_to_world", poses, persistent=False)
         self.head_pose_encoding = HeadPoseEncoding(poses)
         self.training_progress = TrainingProgress(self.config.max_num_steps)
-        self._perceptual_distance: Any = None
         self.register_load_state_dict_pre_hook(_check_sizes)
 
     def get_outputs(self, ray_bundle: RayBundle) -> Dict[str, Tensor]:
-        """Render rays that carry their conditions, as the data manager makes them."""
-        condition, frame_rows = self.get_ray_conditions(ray_bundle)
+        """Render rays that carry their conditions, as the data manager makes them.
+
+        Those that carry none, as nerfstudio's exporters make them, show the average face as the first training frame's
+        camera sees it, before the middle of the background.
+        """
+        if keys.FRAME_INDEX in ray_bundle.metadata:
+            condition, frame_rows = self.get_ray_conditions(ray_bundle)
+        else:
+            position = torch.full_like(ray_bundle.origins[:, :2], 0.5)
+            ray_bundle.metadata = {**ray_bundle.metadata, keys.PIXEL_POSITION: position}
+            condition = self.make_condition(self.train_camera_to_world[:1], expression=self.track.mean[None])
+            frame_rows = torch.zeros(len(ray_bundle), dtype=torch.long, device=self.device)
         return self.render_rays(ray_bundle, condition, frame_rows)
 
     def render_rays(
@@ -117,7 +128,7 @@ class FaceModel(Model):
         index = metadata[keys.FRAME_INDEX][:, 0]
         camera = ray_bundle.camera_indices[:, 0]  # type: ignore[index]
         starts = torch.ones_like(index, dtype=torch.bool)
-        starts[1:] = camera[1:] != camera[:-1]
+        starts[1:] = (index[1:] != index[:-1]) | (camera[1:] != camera[:-1])
         frame_rows = starts.long().cumsum(0) - 1
         first = starts.nonzero()[:, 0]
         rotation = metadata[keys.CAMERA_ROTATION][first].reshape(-1, 3, 3)
@@ -160,7 +171,7 @@ class FaceModel(Model):
             expression = expression.reshape(1, -1).float()
         elif index is None or int(index.flatten()[0]) < 0:
             times = camera.times
-            expression = self.track.mean[None] if times is None else self.track(times.reshape(1))
+            expression = self.track.mean[None] if times is None else self.track(times.reshape(1).float())
         if expression is not None and expression.shape[1] != self.track.expression.shape[1]:
             raise ValueError(
                 f"camera: expected {self.track.expression.shape[1]} expression coefficients as in training, "
@@ -176,8 +187,8 @@ class FaceModel(Model):
     def get_outputs_for_camera(self, camera: Cameras, obb_box: Optional[OrientedBox] = None) -> Dict[str, Tensor]:
         """Render one camera's whole image; see `get_camera_condition` for the expression it shows."""
         condition = self.get_camera_condition(camera)
-        bare = camera.reshape(-1)[0:1] if camera.shape != () else camera
-        bare.metadata = None
+        bare = camera.reshape((camera.size,))[0:1]
+        bare.metadata = None  # what a frame has in common shall not travel on every ray
         bundle = bare.generate_rays(camera_indices=0, keep_shape=True, obb_box=obb_box)
         height, width = bundle.origins.shape[:2]
         rows = (torch.arange(height, device=bundle.origins.device) + 0.5) / height
@@ -190,9 +201,9 @@ class FaceModel(Model):
             chunk = flat[start : start + self.config.eval_num_rays_per_chunk].to(self.device)
             frame_rows = torch.zeros(len(chunk), dtype=torch.long, device=self.device)
             chunks.append(self.render_rays(chunk, condition, frame_rows, width / height))
-        return {
-            name: torch.cat([chunk[name] for chunk in chunks]).reshape(height, width, -1) for name in chunks[0]
-        }
+        # nerfstudio's colour maps take floats only.
+        images = {name: torch.cat([chunk[name] for chunk in chunks]).float() for name in chunks[0]}
+        return {name: image.reshape(height, width, -1) for name, image in images.items()}
 
     def get_rgba_image(self, outputs: Dict[str, Tensor], output_name: str = "rgb") -> Tensor:
         """Return the head alone: straight (not premultiplied) colours and its opacity as alpha."""
@@ -212,7 +223,7 @@ class FaceModel(Model):
     def get_image_metrics_and_images(
         self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]
     ) -> Tuple[Dict[str, float], Dict[str, Tensor]]:
-        """Score a rendered frame (PSNR, SSIM, L1; LPIPS where its weights are at hand) and lay pictures side by side."""
+        """Score a rendered frame (PSNR, SSIM, L1) and lay pictures side by side."""
         from nerface_ns.model_components.image_scores import score_image
 
         truth, render = batch["image"].to(self.device)[..., :3], outputs["rgb"]

@@ -13,6 +13,7 @@ from nerfstudio.configs.base_config import InstantiateConfig
 from torch import Tensor
 
 from nerface_ns.data.face_dataset import FaceDataset
+from nerface_ns.model_components.background import read_photograph
 from nerface_ns.model_components.occupancy import FaceOccupancyGrid
 
 
@@ -22,15 +23,19 @@ class CarvingConfig(InstantiateConfig):
 
     _target: Type = field(default_factory=lambda: InitialCarving)
     """Target class to instantiate."""
-    outline: Literal["auto", "mattes", "face_boxes", "none"] = "auto"
-    """"mattes": the recorded opacity; "face_boxes": the boxes, for data whose scene box was made from them; "auto":
-    mattes where the data have them, else face boxes; "none": start from the full box."""
+    outline: Literal["auto", "mattes", "background", "face_boxes", "none"] = "auto"
+    """"mattes": the recorded opacity; "background": where the frame differs from the background photograph;
+    "face_boxes": the boxes, for data whose scene box was made from them; "auto": the first of these that the data
+    have; "none": start from the full box."""
     num_views: int = 64
     """Training frames to look at, spread over the recording."""
-    least_share: float = 0.95
-    """A cell is kept when at least this share of the views has it inside the outline or outside the image."""
+    least_share: float = 0.8
+    """A cell is kept when at least this share of the views has it inside the outline or outside the image. A rigid
+    head would allow 1; shoulders that do not follow it, and outlines with holes, need less."""
     margin: float = 0.05
     """Widening of outlines, as a share of the image height: expressions move what the rigid pose does not."""
+    background_threshold: float = 0.08
+    """Least difference of a pixel's red, green or blue in [0, 1] from the background that makes it part of the person."""
 
 
 class InitialCarving:
@@ -73,6 +78,7 @@ class InitialCarving:
         metadata, wanted = dataset.metadata, self.config.outline
         available = {
             "mattes": "alpha_filenames" in metadata,
+            "background": metadata.get("background_filename") is not None,
             "face_boxes": "face_boxes" in metadata and metadata.get("scene_box_covers") == "face_box",
         }
         if wanted == "auto":
@@ -105,6 +111,12 @@ class InitialCarving:
         if outline == "mattes":
             alpha = dataset.get_data(view)["alpha"].numpy()[..., 0]
             return cv2.dilate(alpha, np.ones((2 * margin + 1, 2 * margin + 1))) > 0.03
+        if outline == "background":
+            background = read_photograph(dataset.metadata["background_filename"], (height, width))
+            difference = np.abs(dataset.get_data(view)["image"].numpy()[..., :3] - background).max(axis=-1)
+            person = (difference > self.config.background_threshold).astype(np.uint8)
+            opened = cv2.morphologyEx(person, cv2.MORPH_OPEN, np.ones((3, 3)))
+            return cv2.dilate(opened, np.ones((2 * margin + 1, 2 * margin + 1))) > 0
         y0, y1, x0, x1 = (dataset.metadata["face_boxes"][view].numpy() * [height, height, width, width]).tolist()
         mask = np.zeros((height, width), bool)
         mask[max(int(y0) - margin, 0) : int(y1) + margin + 1, max(int(x0) - margin, 0) : int(x1) + margin + 1] = True

@@ -37,7 +37,7 @@ class OccFaceModelConfig(FaceModelConfig):
     """Occupancy grid."""
     carving: CarvingConfig = field(default_factory=CarvingConfig)
     """What is known to be empty before training."""
-    intervals_across_box: int = 100
+    intervals_across_box: int = 64
     """Sample intervals along the scene box's longest side."""
     huber_delta: float = 0.1
     """Colour error from which on the photometric loss grows linearly."""
@@ -62,6 +62,7 @@ class OccFaceModel(FaceModel):
     """
 
     config: OccFaceModelConfig
+    train_camera_to_world: Tensor
 
     def populate_modules(self) -> None:
         """Build the field and the occupancy grid."""
@@ -146,16 +147,12 @@ class OccFaceModel(FaceModel):
             outputs.update(self._regularisers(weights, samples, condition))
         return outputs
 
-    def _regularisers(
-        self, weights: Tensor, samples: PackedSamples, condition: FaceCondition
-    ) -> Dict[str, Tensor]:
+    def _regularisers(self, weights: Tensor, samples: PackedSamples, condition: FaceCondition) -> Dict[str, Tensor]:
         terms = {"code_penalty": code_penalty(condition.latent_code)}
         if self.config.distortion_weight > 0:
             lengths = (samples.t_ends - samples.t_starts) / self.box_length
             middles = samples.t_middles / self.box_length
-            terms["distortion"] = distortion_loss(
-                weights, middles, lengths, samples.first_sample, samples.ray_indices
-            )
+            terms["distortion"] = distortion_loss(weights, middles, lengths, samples.first_sample, samples.ray_indices)
         return terms
 
     def _sample(self, ray_bundle: RayBundle, frame_rows: Tensor, prepared: Any) -> PackedSamples:

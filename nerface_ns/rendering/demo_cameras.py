@@ -16,7 +16,7 @@ SHOWN_EXPRESSIONS = ("jawOpen", "mouthSmile", "eyeBlink", "mouthPucker", "browIn
 
 
 def expression_sweeps(
-    names: Sequence[str], train_expression: Float[Tensor, "num_frames num_coefficients"], num_sweeps: int = 5
+    names: Sequence[str], train_expression: Float[Tensor, "num_frames num_coefficients"], num_sweeps: int = 6
 ) -> dict[str, Float[Tensor, " num_coefficients"]]:
     """Choose expressions to show one after the other, each at its largest value in training.
 
@@ -50,6 +50,12 @@ def sweep_weights(num_frames: int, num_sweeps: int) -> Float[Tensor, "num_frames
     phase = torch.arange(num_frames) * num_sweeps / max(num_frames, 1)
     offset = phase[:, None] - torch.arange(num_sweeps)[None]
     return torch.where((offset >= 0) & (offset < 1), torch.sin(math.pi * offset.clamp(0, 1)), torch.zeros(()))
+
+
+def middle_camera(camera_to_worlds: Float[Tensor, "num_cameras 3 4"]) -> int:
+    """Return the camera that stands nearest to the mean position: for a talking head one that sees it frontally."""
+    positions = camera_to_worlds[:, :, 3]
+    return int((positions - positions.mean(dim=0)).norm(dim=-1).argmin())
 
 
 def turn_about(

@@ -24,12 +24,14 @@ def scaled_to_height(image: Picture, height_px: int) -> Picture:
     return cv2.resize(image, (width_px, height_px), interpolation=method)
 
 
-def titled(image: Picture, title: str) -> Picture:
-    """Put a line of text above a picture."""
+def titled(image: Picture, *titles: str) -> Picture:
+    """Put a line of text above a picture; several titles stand above equal parts of its width."""
     import cv2
 
     strip = np.full((STRIP_PX, image.shape[1], 3), PAPER, dtype=np.uint8)
-    cv2.putText(strip, title, (8, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+    for part, title in enumerate(titles):
+        left = 8 + part * image.shape[1] // len(titles)
+        cv2.putText(strip, title, (left, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
     return np.concatenate([strip, image])
 
 
@@ -71,24 +73,23 @@ def driven_frame(render: Picture, names: Sequence[str], weights: Float[np.ndarra
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[Picture]], titles: Sequence[str], cell_px: int = 192, gap_px: int = 4
+    rows: Sequence[Sequence[Picture]], titles: Sequence[Sequence[str]], cell_px: int = 192, gap_px: int = 4
 ) -> Picture:
-    """Lay out rows of pictures of one shape, with a title above each row.
+    """Lay out rows of pictures of one shape, with a title above each row or one above each picture.
 
     Args:
         rows: Pictures; shorter rows are filled with blanks.
-        titles: One for each row.
+        titles: For each row one title, or one for every column.
         cell_px: Height of a picture on the sheet.
         gap_px: Space between pictures.
     """
-    scaled: list[list[Picture]] = [[scaled_to_height(image, cell_px) for image in row] for row in rows]
-    cell_width = scaled[0][0].shape[1]
+    scaled = [[scaled_to_height(image, cell_px) for image in row] for row in rows]
     num_columns = max(len(row) for row in scaled)
-    blank = np.full((cell_px, cell_width, 3), PAPER, dtype=np.uint8)
+    blank = np.full_like(scaled[0][0], PAPER)
     gap = np.full((cell_px, gap_px, 3), PAPER, dtype=np.uint8)
     lines = []
-    for row, title in zip(scaled, titles):
+    for row, row_titles in zip(scaled, titles):
         cells = [*row, *[blank] * (num_columns - len(row))]
         spaced = [part for cell in cells for part in (cell, gap)][:-1]
-        lines.append(titled(np.concatenate(spaced, axis=1), title))
+        lines.append(titled(np.concatenate(spaced, axis=1), *row_titles))
     return np.concatenate(lines)

@@ -139,12 +139,13 @@ def _sweeps(pipeline: Any) -> dict[str, Any]:
 
 def _turn_head(pipeline: Any, shown: ShownFrames, console: Console) -> None:
     from nerface_ns.evaluation.comparison_image import colors_to_bytes
-    from nerface_ns.rendering.demo_cameras import turntable
+    from nerface_ns.rendering.demo_cameras import middle_camera, turntable
     from nerface_ns.scripts.run_steps import progress_bar
 
     dataset = pipeline.datamanager.train_dataset
     pivot = dataset.scene_box.aabb.mean(dim=0)
-    camera = dataset.cameras[:1].to(pipeline.device)
+    index = middle_camera(dataset.cameras.camera_to_worlds)
+    camera = dataset.cameras[index : index + 1].to(pipeline.device)
     pipeline.eval()
     start, num_frames = time.monotonic(), TURNTABLE_FRAMES[0]
     colors_to_bytes(pipeline.model.get_outputs_for_camera(camera)["rgb"])
@@ -174,14 +175,14 @@ def _write_sheet(path: Path, shown: ShownFrames, names: list[str]) -> None:
 
     from nerface_ns.rendering.demo_picture import contact_sheet
 
-    picked = np.linspace(0, len(shown.truths) - 1, 6).round().astype(int)
+    picked = np.linspace(0, len(shown.truths) - 1, max(len(names), 2)).round().astype(int)
     peaks = np.stack(shown.weights).argmax(axis=0)
     rows = [
         [shown.truths[index] for index in picked],
         [shown.renders[index] for index in picked],
         [shown.driven[index] for index in peaks],
     ]
-    titles = ["truth, frames never trained on", "avatar", f"avatar driven: {', '.join(names)}"]
+    titles = [["truth, frames never trained on"], ["avatar"], [f"drive: {name}" for name in names]]
     Image.fromarray(contact_sheet(rows, titles)).save(path)
 
 

@@ -67,7 +67,7 @@ def test_run_folder_is_an_ordinary_one(run):
     _, report = run(3.0)
     state = torch.load(report.checkpoint_path, weights_only=True)
     assert {"step", "pipeline", "optimizers", "schedulers", "scalers"} <= state.keys()
-    assert state["pipeline"]["weight"].item() > 0
+    assert state["pipeline"]["_model.weight"].item() > 0
     assert "TimedTrainer" not in report.config_path.read_text()
 
 

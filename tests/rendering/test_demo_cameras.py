@@ -4,7 +4,7 @@ import pytest
 import torch
 from nerfstudio.cameras.cameras import Cameras
 
-from nerface_ns.rendering.demo_cameras import expression_sweeps, sweep_weights, turn_about, turntable
+from nerface_ns.rendering.demo_cameras import expression_sweeps, middle_camera, sweep_weights, turn_about, turntable
 
 POSE = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2]])
 
@@ -67,3 +67,10 @@ def test_turntable_drives_pose_and_expression(camera):
     torch.testing.assert_close(posed.metadata["expression"], torch.stack([weights[0], 2 * weights[1]])[None])
     assert posed.metadata["frame_index"].item() == -1
     assert camera.metadata["expression"][0, 0] == 9.0
+
+
+def test_middle_camera_is_nearest_to_the_mean_position():
+    """Of cameras at -3, 0.5 and 4 the second is nearest to the mean, 0.5."""
+    poses = POSE.repeat(3, 1, 1)
+    poses[:, 0, 3] = torch.tensor([-3.0, 0.5, 4.0])
+    assert middle_camera(poses) == 1

@@ -55,6 +55,8 @@ class FaceDataParser(DataParser):
 
     config: FaceDataParserConfig
     includes_time: bool = True
+    check_image_sizes: bool = True
+    """Read every image's header; the data manager turns it off where no images are needed."""
 
     @abstractmethod
     def _read_sequence(self) -> FaceSequence:
@@ -62,14 +64,11 @@ class FaceDataParser(DataParser):
 
     @cached_property
     def sequence(self) -> FaceSequence:
-        """The dataset, read and validated once.
-
-        Image headers are not read when nerfstudio asks for no images: its data manager then sets `downscale_factor`.
-        """
+        """The dataset, read and validated once."""
         sequence = self._read_sequence()
         length = sequence.splits["train"].expression.shape[1]
         for frames in sequence.splits.values():
-            check_frames(frames, check_image_sizes=not hasattr(self, "downscale_factor"))
+            check_frames(frames, self.check_image_sizes)
             if frames.expression.shape[1] != length:
                 raise ValueError(
                     f"{frames.source}: expected {length} expression coefficients as in the training frames, "

@@ -11,9 +11,9 @@ from nerface_ns.data.dataparsers.demo_dataparser import DemoDataParserConfig
 @pytest.fixture
 def stand_in(tiny_face, monkeypatch):
     """The embedded head's maker, replaced by one that hands out the tiny dataset."""
-    module = ModuleType("nerface_ns.synthetic.demo_sequence")
+    module = ModuleType("nerface_ns.synthetic.demo_cache")
     module.demo_data_dir = lambda: tiny_face
-    monkeypatch.setitem(sys.modules, "nerface_ns.synthetic.demo_sequence", module)
+    monkeypatch.setitem(sys.modules, "nerface_ns.synthetic.demo_cache", module)
     return tiny_face
 
 
