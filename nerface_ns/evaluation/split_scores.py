@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nerface_ns.evaluation.image_metrics import ImageDistance, Scores, region_scores
+from nerface_ns.model_components.image_metrics import ImageDistance, Scores, region_scores
 
 EVALUATION_SPLITS = ("test", "val", "nvs")
 """Splits that hold no training frame, in the order in which they are reported."""

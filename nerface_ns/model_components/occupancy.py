@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Callable, Optional, Type
 
 import torch
@@ -11,7 +13,7 @@ from nerfacc import OccGridEstimator
 from nerfstudio.configs.base_config import InstantiateConfig
 from torch import Tensor, nn
 
-from nerface_ns.model_components.nerfacc_cuda import cuda_kernels_available
+from nerface_ns.model_components.nerfacc_cuda import cuda_kernels_error
 from nerface_ns.model_components.occupancy_traversal import traverse_occupied
 from nerface_ns.model_components.packed_samples import PackedSamples
 from nerface_ns.model_components.visibility import keep_visible
@@ -20,6 +22,16 @@ DensityOfPositions = Callable[[Tensor], Tensor]
 """Density of positions (num_positions, 3), under expressions of its own choice."""
 DensityOfSamples = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Density of samples given their t_starts, t_ends and ray_indices."""
+
+
+@lru_cache(maxsize=1)
+def _say_that_torch_samples(reason: str) -> None:
+    """Warn once in a process."""
+    warnings.warn(
+        f"nerfacc's CUDA kernels do not work here ({reason}): rays are sampled with torch operations, which evaluate "
+        "every sample in occupied cells instead of stopping at the first surface. `nerface-doctor` tells more.",
+        stacklevel=3,
+    )
 
 
 @dataclass
@@ -130,8 +142,10 @@ class FaceOccupancyGrid(OccGridEstimator):
         if jitter is not None:
             nears = nears + jitter * step_size
         threshold = min(self.config.alpha_threshold, float(self.occs.mean()))
-        if origins.is_cuda and cuda_kernels_available():
-            return self._sample_cuda(origins, directions, nears, fars, step_size, density_fn, threshold)
+        if origins.is_cuda:
+            if cuda_kernels_error() is None:
+                return self._sample_cuda(origins, directions, nears, fars, step_size, density_fn, threshold)
+            _say_that_torch_samples(str(cuda_kernels_error()))
         samples = traverse_occupied(origins, directions, nears, fars, step_size, self.binaries[0], self.aabbs[0])
         return keep_visible(samples, density_fn, self.config.early_stop_eps, threshold)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple, Type
 
@@ -22,6 +23,8 @@ from nerface_ns.conditioning.head_pose import HeadPoseEncoding
 from nerface_ns.conditioning.latent_codes import LatentCodesConfig
 from nerface_ns.conditioning.recorded_track import RecordedTrack
 from nerface_ns.model_components.background import BackgroundConfig
+from nerface_ns.model_components.image_metrics import full_scores
+from nerface_ns.model_components.perceptual_distance import PerceptualDistance
 from nerface_ns.model_components.schedules import TrainingProgress
 
 
@@ -85,6 +88,7 @@ class FaceModel(Model):
         self.register_buffer("train_camera_to_world", poses, persistent=False)
         self.head_pose_encoding = HeadPoseEncoding(poses)
         self.training_progress = TrainingProgress(self.config.max_num_steps)
+        self._perceptual_distance: Optional[PerceptualDistance] = None
         self.register_load_state_dict_pre_hook(_check_sizes)
 
     def get_outputs(self, ray_bundle: RayBundle) -> Dict[str, Tensor]:
@@ -223,11 +227,14 @@ class FaceModel(Model):
     def get_image_metrics_and_images(
         self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]
     ) -> Tuple[Dict[str, float], Dict[str, Tensor]]:
-        """Score a rendered frame (PSNR, SSIM, L1) and lay pictures side by side."""
-        from nerface_ns.model_components.image_scores import score_image
+        """Score a rendered frame and lay pictures side by side.
 
+        Returns:
+            "psnr", "ssim", "l1", and "lpips" where its weights are on this machine; pictures for the event log.
+        """
         truth, render = batch["image"].to(self.device)[..., :3], outputs["rgb"]
-        scores = score_image(render, truth)
+        all_scores = full_scores(render.clamp(0, 1), truth, self._get_perceptual_distance())
+        scores = {name: value for name, value in all_scores.items() if value is not None}
         error = (render - truth).abs().mean(dim=-1, keepdim=True)
         images = {
             "img": torch.cat([truth, render, colormaps.apply_colormap((error * 5).clamp(0, 1))], dim=1),
@@ -237,6 +244,14 @@ class FaceModel(Model):
             ),
         }
         return scores, images
+
+    def _get_perceptual_distance(self) -> PerceptualDistance:
+        """Return LPIPS, made when first asked for and kept out of the module tree, hence of checkpoints."""
+        if self._perceptual_distance is None:
+            self._perceptual_distance = PerceptualDistance(self.device)
+            if self._perceptual_distance.message is not None:
+                warnings.warn(self._perceptual_distance.message, stacklevel=2)
+        return self._perceptual_distance
 
 
 def _check_sizes(module: FaceModel, state_dict: Dict[str, Any], prefix: str, *_: Any) -> None:

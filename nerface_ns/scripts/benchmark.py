@@ -81,7 +81,7 @@ def _score(
     from nerfstudio.utils.rich_utils import CONSOLE
 
     from nerface_ns.evaluation.data_splits import check_splits
-    from nerface_ns.evaluation.perceptual_distance import PerceptualDistance
+    from nerface_ns.model_components.perceptual_distance import PerceptualDistance
     from nerface_ns.evaluation.run_record import write_json
     from nerface_ns.evaluation.score_table import score_table
     from nerface_ns.evaluation.split_scores import code_protocol, scores_as_json

@@ -10,6 +10,7 @@ from nerfstudio.data.scene_box import SceneBox
 from nerface_ns.configs.method_configs import nerface_paper
 from nerface_ns.fields.nerface_field import NeRFaceFieldConfig
 from nerface_ns.model_components.background import BackgroundConfig
+from nerface_ns.models import paper_face_model
 from nerface_ns.models.paper_face_model import PaperFaceModel, PaperFaceModelConfig
 
 NUM_FRAMES, NUM_COEFFICIENTS, NUM_RAYS = 3, 5, 6
@@ -195,7 +196,7 @@ def test_a_crop_limits_where_rays_are_sampled():
     assert depth[0] == FAR * rays.metadata["directions_norm"][0]
 
 
-def test_whole_images_do_not_depend_on_the_chunks():
+def test_whole_images_do_not_depend_on_the_chunks(monkeypatch):
     model = tiny_model()
     camera = Cameras(
         camera_to_worlds=torch.tensor([[[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0.5]]]),
@@ -203,7 +204,8 @@ def test_whole_images_do_not_depend_on_the_chunks():
         metadata={"expression": torch.randn(1, NUM_COEFFICIENTS)},
     )  # fmt: skip
     whole = model.get_outputs_for_camera(camera)
-    model.config.eval_num_rays_per_chunk = 7
+    model.config.eval_num_rays_per_chunk = 20
+    monkeypatch.setattr(paper_face_model, "CPU_RAYS", 7)
     chunked = model.get_outputs_for_camera(camera)
     assert whole["rgb"].shape == (HEIGHT, WIDTH, 3)
     torch.testing.assert_close(chunked, whole)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nerface_ns.evaluation.image_metrics import (
+from nerface_ns.model_components.image_metrics import (
     box_scores,
     box_to_pixel_slices,
     full_scores,

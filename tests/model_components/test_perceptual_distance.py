@@ -2,7 +2,7 @@ import pytest
 import torch
 import torchmetrics.image.lpip
 
-from nerface_ns.evaluation.perceptual_distance import PerceptualDistance, backbone_weights
+from nerface_ns.model_components.perceptual_distance import PerceptualDistance, backbone_weights
 
 
 @pytest.fixture

@@ -1,0 +1,126 @@
+import pytest
+import torch
+from nerfstudio.data.scene_box import SceneBox
+
+from nerface_ns.conditioning.face_condition import FaceCondition
+from nerface_ns.field_components.deformation import BilinearDeformationConfig, BlendedGridDeformationConfig
+from nerface_ns.fields.warped_grid_field import WarpedGridFieldConfig
+
+NUM_COEFFICIENTS, CODE_LENGTH = 5, 3
+BOX = torch.tensor([[-0.2, -0.1, -0.2], [0.2, 0.3, 0.1]])
+
+
+def make_field(scale: float = 1.0, **settings):
+    torch.manual_seed(0)
+    return WarpedGridFieldConfig(**settings).setup(
+        scene_box=SceneBox(aabb=BOX * scale), num_coefficients=NUM_COEFFICIENTS, code_length=CODE_LENGTH
+    )
+
+
+def random_condition(num_frames: int = 3) -> FaceCondition:
+    generator = torch.Generator().manual_seed(1)
+    return FaceCondition(
+        expression=torch.randn(num_frames, NUM_COEFFICIENTS, generator=generator),
+        latent_code=torch.randn(num_frames, CODE_LENGTH, generator=generator),
+        head_pose=torch.randn(num_frames, 6, generator=generator),
+        camera_rotation=torch.linalg.qr(torch.randn(num_frames, 3, 3, generator=generator)).Q,
+    )
+
+
+def one_frame(condition: FaceCondition, row: int) -> FaceCondition:
+    return FaceCondition(**{name: values[row : row + 1] for name, values in vars(condition).items()})
+
+
+def positions_in_box(count: int, scale: float = 1.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return (BOX[0] + torch.rand(count, 3, generator=generator) * (BOX[1] - BOX[0])) * scale
+
+
+def evaluate(field, positions, rows, condition):
+    """Density and colour."""
+    prepared = field.prepare(condition)
+    density, embedding = field.get_density(positions, rows, prepared)
+    directions = torch.tensor([[0.0, 0.0, -1.0]]).expand_as(positions)
+    return density, field.get_rgb(directions, rows, prepared, embedding)
+
+
+def zero_rows(count: int) -> torch.Tensor:
+    return torch.zeros(count, dtype=torch.long)
+
+
+@pytest.fixture(params=[BilinearDeformationConfig(), BlendedGridDeformationConfig()], ids=["bilinear", "blended"])
+def field(request):
+    return make_field(deformation=request.param)
+
+
+def test_density_and_colours_are_in_range(field):
+    rows = torch.tensor([0] * 20 + [1] * 20 + [2] * 20)
+    density, colour = evaluate(field, positions_in_box(60), rows, random_condition())
+    assert density.shape == (60,) and density.isfinite().all() and (density >= 0).all()
+    assert colour.shape == (60, 3) and (colour >= 0).all() and (colour <= 1).all()
+
+
+def test_frames_of_a_batch_do_not_mix(field):
+    positions, condition = positions_in_box(30), random_condition()
+    rows = torch.tensor([0] * 12 + [2] * 18)
+    found = evaluate(field, positions, rows, condition)
+    parts = [
+        evaluate(field, positions[rows == row], zero_rows(int((rows == row).sum())), one_frame(condition, row))
+        for row in (0, 2)
+    ]
+    for together, alone in zip(found, zip(*parts)):
+        torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=1e-4)
+
+
+def test_gradients_reach_parameters_and_conditions(field):
+    condition = random_condition()
+    for values in (condition.expression, condition.latent_code):
+        values.requires_grad_()
+    positions = positions_in_box(600).requires_grad_()
+    density, colour = evaluate(field, positions, torch.arange(600) // 200, condition)
+    (density.square().sum() + colour.square().sum()).backward()
+    leaves = {**dict(field.named_parameters()), "positions": positions}
+    leaves.update(expression=condition.expression, latent_code=condition.latent_code)
+    for name, leaf in leaves.items():
+        assert leaf.grad is not None and leaf.grad.abs().sum() > 0, name
+
+
+def test_the_expression_moves_density(field):
+    positions, condition = positions_in_box(200), random_condition()
+    densities = [evaluate(field, positions, zero_rows(200), one_frame(condition, row))[0] for row in (0, 1)]
+    assert (densities[0] - densities[1]).abs().max() > 1e-4
+
+
+def test_codes_colour_but_do_not_move(field):
+    """What a code explains cannot be geometry, which would follow each training frame's noise."""
+    positions, condition = positions_in_box(50), one_frame(random_condition(), 0)
+    other = FaceCondition(**{**vars(condition), "latent_code": condition.latent_code + 1})
+    first, second = (evaluate(field, positions, zero_rows(50), asked) for asked in (condition, other))
+    torch.testing.assert_close(first[0], second[0])
+    assert (first[1] - second[1]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("light_from_camera", [True, False])
+def test_turning_the_camera_turns_the_light(light_from_camera):
+    field = make_field(light_from_camera=light_from_camera)
+    positions, condition = positions_in_box(50), one_frame(random_condition(), 0)
+    other = FaceCondition(**{**vars(condition), "camera_rotation": torch.eye(3)[None]})
+    first, second = (evaluate(field, positions, zero_rows(50), asked) for asked in (condition, other))
+    torch.testing.assert_close(first[0], second[0])
+    assert ((first[1] - second[1]).abs().max() > 1e-5) == light_from_camera
+
+
+def test_size_of_the_scene_does_not_matter():
+    """A head ten times as large has a tenth of the density, and the same colours."""
+    small, large = make_field(), make_field(scale=10.0)
+    large.load_state_dict({**small.state_dict(), "aabb": large.aabb})
+    condition = random_condition(1)
+    density, colour = evaluate(small, positions_in_box(50), zero_rows(50), condition)
+    scaled_density, scaled_colour = evaluate(large, positions_in_box(50, scale=10.0), zero_rows(50), condition)
+    torch.testing.assert_close(scaled_density * 10, density, atol=1e-2, rtol=1e-3)
+    torch.testing.assert_close(scaled_colour, colour, atol=1e-4, rtol=0)
+
+
+def test_no_samples(field):
+    density, colour = evaluate(field, torch.zeros(0, 3), zero_rows(0), random_condition())
+    assert density.shape == (0,) and colour.shape == (0, 3)
