@@ -37,6 +37,8 @@ class CompareRecipes:
     """Image height in pixels."""
     paper_rays: int = 512
     """Rays in a step of the recipe. The release's 2048 leave a quarter of the steps."""
+    max_frames: int | None = 8
+    """Frames of each split to score, evenly spread, the same for both."""
     rounds: int = 1
     """How often both are trained, each time with another seed."""
     seed: int = 42
@@ -62,6 +64,7 @@ def main(comparison: CompareRecipes) -> None:
                 comparison.resolution,
                 comparison.seed + number,
                 comparison.output_dir,
+                max_frames=comparison.max_frames,
             )
             records[method].append(record)
     difference = psnr_difference(records["nerface"], records["nerface-paper"])

@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 import tyro
 
-from nerface_ns.model_components.image_metrics import box_scores
 from nerface_ns.evaluation.run_loader import load_run
 from nerface_ns.evaluation.run_record import run_record, write_json
 from nerface_ns.evaluation.split_scores import SplitRenderer
+from nerface_ns.model_components.image_metrics import box_scores
 
 
 @dataclass

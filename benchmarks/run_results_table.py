@@ -2,7 +2,7 @@
 
     python benchmarks/run_results_table.py --data-root DATA --output-dir outputs/results_table
 
-Each row's figures go to `benchmarks/results/NAME.json`; `nerface-benchmark table benchmarks/results/*.json` prints them.
+Each row's figures go to `benchmarks/results/NAME.json`; `nerface-benchmark table FILES` prints them.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ def train_and_score(
     seed: int,
     output_dir: Path,
     environment: Mapping[str, str] | None = None,
+    max_frames: int | None = None,
 ) -> dict[str, Any]:
     """Train for some minutes of wall time in a process of its own and return its figures."""
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -49,6 +50,8 @@ def train_and_score(
         "--output-dir": output_dir,
         "--json": record_path,
     }
+    if max_frames is not None:
+        options["--max-frames"] = max_frames
     flat = [str(part) for pair in options.items() for part in pair]
     command = [sys.executable, "-m", "nerface_ns.scripts.benchmark", "train", run.method, *flat, "--", *run.overrides]
     subprocess.run(command, check=True, env={**os.environ, **(environment or {})})

@@ -132,25 +132,28 @@ def score_split(
     split: str,
     image_distance: ImageDistance | None = None,
     frame_done: Callable[[int, int, RenderedFrame], None] | None = None,
+    max_frames: int | None = None,
 ) -> SplitScores:
-    """Render and score every frame of a split.
+    """Render and score the frames of a split.
 
     Args:
         pipeline: A trained nerfstudio pipeline.
         split: Name of a split that its dataparser has.
         image_distance: LPIPS or a stand-in for it.
         frame_done: Called with the frame's index, the number of frames, and the frame, after each.
+        max_frames: Score so many frames, evenly spread; all without it.
     """
     was_training = pipeline.training
     pipeline.eval()
     renderer = SplitRenderer(pipeline, split)
 
     def frames() -> Iterator[RenderedFrame]:
-        for index in range(len(renderer)):
-            frame = renderer.render(index)
+        count = len(renderer) if max_frames is None else min(max_frames, len(renderer))
+        for number in range(count):
+            frame = renderer.render(number * len(renderer) // count)
             yield frame
             if frame_done is not None:
-                frame_done(index, len(renderer), frame)
+                frame_done(number, count, frame)
 
     scores = score_frames(split, frames(), image_distance)
     pipeline.train(was_training)

@@ -35,7 +35,7 @@ class CarvingConfig(InstantiateConfig):
     margin: float = 0.05
     """Widening of outlines, as a share of the image height: expressions move what the rigid pose does not."""
     background_threshold: float = 0.08
-    """Least difference of a pixel's red, green or blue in [0, 1] from the background that makes it part of the person."""
+    """Least difference of red, green or blue in [0, 1] from the background that makes a pixel part of the person."""
 
 
 class InitialCarving:

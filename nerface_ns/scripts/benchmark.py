@@ -40,6 +40,8 @@ class TrainCommand:
     """A registered dataparser, such as nerface-data; the method's own without it."""
     seed: int = 42
     """Seed of every random number."""
+    max_frames: int | None = None
+    """Frames of each split to score, evenly spread; all without it. For methods that take minutes for an image."""
 
 
 @dataclass
@@ -81,14 +83,15 @@ def _score(
     from nerfstudio.utils.rich_utils import CONSOLE
 
     from nerface_ns.evaluation.data_splits import check_splits
-    from nerface_ns.model_components.perceptual_distance import PerceptualDistance
     from nerface_ns.evaluation.run_record import write_json
     from nerface_ns.evaluation.score_table import score_table
     from nerface_ns.evaluation.split_scores import code_protocol, scores_as_json
+    from nerface_ns.model_components.perceptual_distance import PerceptualDistance
     from nerface_ns.scripts.run_steps import plain_console, score_splits
 
     image_distance = PerceptualDistance(pipeline.device)
-    scores = score_splits(pipeline, check_splits(pipeline.datamanager.dataparser), image_distance, plain_console())
+    splits = check_splits(pipeline.datamanager.dataparser)
+    scores = score_splits(pipeline, splits, image_distance, plain_console(), max_frames=command.max_frames)
     figures, protocol = scores_as_json(scores), code_protocol(pipeline)
     record = benchmark_record(command, overrides, figures, report, wall_s, protocol)
     write_json(command.json, record)
@@ -128,6 +131,7 @@ def benchmark_record(
             "minutes": command.minutes,
             "resolution": command.resolution,
             "seed": command.seed,
+            "max_frames": command.max_frames,
             "overrides": list(overrides),
         },
     }

@@ -113,9 +113,9 @@ def _train(command: DemoCommand, console: Console) -> tuple[Any, Any]:
 
 def _score(pipeline: Any, console: Console) -> tuple[ShownFrames, dict[str, Any]]:
     from nerface_ns.evaluation.data_splits import check_splits
-    from nerface_ns.model_components.perceptual_distance import PerceptualDistance
     from nerface_ns.evaluation.score_table import score_table
     from nerface_ns.evaluation.split_scores import code_protocol, scores_as_json
+    from nerface_ns.model_components.perceptual_distance import PerceptualDistance
     from nerface_ns.scripts.run_steps import score_splits
 
     shown = ShownFrames()

@@ -41,11 +41,11 @@ def main(command: EvaluateCommand) -> None:
     from nerfstudio.utils.rich_utils import CONSOLE
 
     from nerface_ns.evaluation.data_splits import check_splits
-    from nerface_ns.model_components.perceptual_distance import PerceptualDistance
     from nerface_ns.evaluation.run_loader import load_run
     from nerface_ns.evaluation.run_record import require_writable_folder, run_record, write_json
     from nerface_ns.evaluation.score_table import score_table
     from nerface_ns.evaluation.split_scores import code_protocol, scores_as_json
+    from nerface_ns.model_components.perceptual_distance import PerceptualDistance
     from nerface_ns.scripts.run_steps import near_far, plain_console, score_splits
 
     if command.image_every < 1:

@@ -63,8 +63,9 @@ def score_splits(
     image_distance: Any,
     console: Console,
     frame_done: Callable[[str, int, RenderedFrame], None] | None = None,
+    max_frames: int | None = None,
 ) -> dict[str, SplitScores]:
-    """Score splits whole, under a progress bar each.
+    """Score splits, under a progress bar each.
 
     Args:
         pipeline: A trained nerfstudio pipeline.
@@ -72,6 +73,7 @@ def score_splits(
         image_distance: LPIPS or a stand-in for it.
         console: Where the bars stand.
         frame_done: Called after every frame with its split, its index and the frame.
+        max_frames: Frames of each split to score, evenly spread; all without it.
     """
     scores: dict[str, SplitScores] = {}
     with quiet_nerfstudio(), progress_bar(console) as progress:
@@ -83,7 +85,7 @@ def score_splits(
                 if frame_done is not None:
                     frame_done(split, index, frame)
 
-            scores[split] = score_split(pipeline, split, image_distance, advance)
+            scores[split] = score_split(pipeline, split, image_distance, advance, max_frames)
     return scores
 
 

@@ -50,4 +50,6 @@ def test_cameras_that_leave_the_recording_keep_its_last_pose():
 
 def test_one_training_frame_is_the_origin():
     poses = random_poses(1)
-    torch.testing.assert_close(HeadPoseEncoding(poses)(poses[:, :, :3], poses[:, :, 3]), torch.zeros(1, 6), atol=1e-2, rtol=0)
+    torch.testing.assert_close(
+        HeadPoseEncoding(poses)(poses[:, :, :3], poses[:, :, 3]), torch.zeros(1, 6), atol=1e-2, rtol=0
+    )

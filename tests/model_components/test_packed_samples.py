@@ -52,7 +52,9 @@ def test_weights_and_gradients_match_nerfacc_ray_by_ray(weigh):
     (gradient,) = torch.autograd.grad(weights, densities, upstream)
     for start, end in zip(samples.first_sample.tolist(), samples.first_sample[1:].tolist()):
         sigmas = densities[None, start:end].detach().requires_grad_()
-        expected, _, _ = render_weight_from_density(samples.t_starts[None, start:end], samples.t_ends[None, start:end], sigmas)
+        expected, _, _ = render_weight_from_density(
+            samples.t_starts[None, start:end], samples.t_ends[None, start:end], sigmas
+        )
         torch.testing.assert_close(weights[start:end], expected[0])
         (expected_gradient,) = torch.autograd.grad(expected, sigmas, upstream[None, start:end])
         torch.testing.assert_close(gradient[start:end], expected_gradient[0], atol=1e-6, rtol=1e-5)

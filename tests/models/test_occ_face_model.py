@@ -214,7 +214,9 @@ def test_refreshes_hold_the_union_over_the_expressions():
 def test_carving_and_refreshing_happen_at_their_steps(monkeypatch):
     model, calls = make_model(occupancy=FaceOccupancyGridConfig(refresh_steps=50)), []
     empty = torch.zeros(model.occupancy.cells_per_lvl, dtype=torch.bool)
-    monkeypatch.setattr(occ_face_model.CarvingConfig, "setup", lambda self: SimpleNamespace(find_empty=lambda *_: empty))
+    monkeypatch.setattr(
+        occ_face_model.CarvingConfig, "setup", lambda self: SimpleNamespace(find_empty=lambda *_: empty)
+    )
     monkeypatch.setattr(model.occupancy, "forbid", lambda cells: calls.append("carve"))
     monkeypatch.setattr(model.occupancy, "refresh", lambda step, *_: calls.append(step))
     pipeline = SimpleNamespace(datamanager=SimpleNamespace(train_dataset=None))
