@@ -18,7 +18,7 @@ def random_grid(share: float = 0.4) -> Tensor:
 
 
 def random_rays(count: int = 60) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Origins, directions, nears, fars: towards the box, past it, from inside, parallel to axes, behind it, cut short."""
+    """Origins, directions, nears, fars: at the box and past it, from inside, parallel to axes, cut short."""
     generator = torch.Generator().manual_seed(0)
     origins = torch.randn(count, 3, generator=generator)
     targets = torch.rand(count, 3, generator=generator) * (BOX[3:] - BOX[:3]) * 1.6 + BOX[:3] - 0.25

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from slow_traversal import BOX, SHAPE, STEP, interval_set_of, random_grid, random_rays, slow_traversal
@@ -13,7 +15,7 @@ def interval_numbers(samples, nears) -> list[list[int]]:
     numbers = (samples.t_starts - nears[samples.ray_indices]) / STEP
     assert (numbers - numbers.round()).abs().max() < 1e-3
     starts = samples.first_sample.tolist()
-    return [numbers[a:b].round().long().tolist() for a, b in zip(starts, starts[1:])]
+    return [numbers[a:b].round().long().tolist() for a, b in itertools.pairwise(starts)]
 
 
 @PATHS

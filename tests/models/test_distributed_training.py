@@ -24,7 +24,8 @@ NUM_PROCESSES = 2
 def small_model():
     torch.manual_seed(0)
     deformation = BilinearDeformationConfig(grid=FeatureGridConfig(resolutions=(4,)), width=8)
-    field = WarpedGridFieldConfig(FeatureGridConfig(resolutions=(4, 8)), deformation=deformation, width=16)
+    grid = FeatureGridConfig(resolutions=(4, 8))
+    field = WarpedGridFieldConfig(canonical_grid=grid, deformation=deformation, width=16)
     return make_model(
         radiance_field=field,
         occupancy=FaceOccupancyGridConfig(resolution=12),

@@ -1,0 +1,300 @@
+"""nerfstudio's own commands, run in this process on a run of three steps of each registered method."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Iterator
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nerface_ns.doctor.tool_checks import bundled_ffmpeg
+from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
+
+METHODS = {
+    entry.name: entry
+    for entry in entry_points(group="nerfstudio.method_configs")
+    if entry.value.startswith("nerface_ns.")
+}
+SIZE, NUM_TRAIN, NUM_TEST, NUM_STEPS = 24, 5, 3, 3
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("head")
+    config = DemoSequenceConfig(SIZE, NUM_TRAIN, num_val=2, num_test=NUM_TEST, num_nvs=0, samples=1, mesh_density=0.2)
+    write_demo_sequence(folder, config)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def private_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of its own, and imageio-ffmpeg's binary on the path, where nerface-doctor would link it."""
+    tools = tmp_path_factory.mktemp("tools")
+    (tools / "ffmpeg").symlink_to(bundled_ffmpeg())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+        yield
+
+
+def shrink(config: Any) -> None:
+    """Make a method's steps and images cheap; what is made smaller is never what is tested."""
+    config.pipeline.datamanager.train_num_rays_per_batch = 64
+    config.pipeline.datamanager.eval_num_rays_per_batch = 32
+    for name in ("num_coarse_samples", "num_importance_samples"):
+        if hasattr(config.pipeline.model, name):
+            setattr(config.pipeline.model, name, 6)
+
+
+def ns_train(config: Any) -> Path:
+    """Run `ns-train` as its command line does once it is parsed; returns the run's config.yml."""
+    from nerfstudio.scripts import train
+    from nerfstudio.utils import profiler, writer
+
+    try:
+        train.main(config)
+    finally:
+        for event_writer in writer.EVENT_WRITERS:
+            if isinstance(event_writer, writer.TensorboardWriter):
+                event_writer.tb_writer.close()
+        for registry in (writer.EVENT_WRITERS, writer.EVENT_STORAGE, profiler.PROFILER):
+            registry.clear()
+    return config.get_base_dir() / "config.yml"
+
+
+def method_config(name: str, dataset: Path, output_dir: Path) -> Any:
+    """What `ns-train NAME --vis tensorboard --data DATASET` makes."""
+    config = copy.deepcopy(METHODS[name].load().config)
+    shrink(config)
+    config.data, config.output_dir, config.vis = dataset, output_dir, "tensorboard"
+    config.experiment_name, config.timestamp = "head", "first"
+    config.machine.device_type = "cpu"
+    config.max_num_iterations, config.steps_per_eval_batch, config.steps_per_eval_image = NUM_STEPS, 1, 2
+    return config
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def run(request: pytest.FixtureRequest, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The config.yml of a trained run."""
+    return ns_train(method_config(request.param, dataset, tmp_path_factory.mktemp("outputs")))
+
+
+@pytest.fixture(scope="module")
+def pipeline(run: Path) -> Any:
+    """The run, loaded again as every command but `ns-train` loads it."""
+    from nerfstudio.utils.eval_utils import eval_setup
+
+    return eval_setup(run, test_mode="test")[1]
+
+
+def checkpoint(run: Path, step: int) -> dict[str, Any]:
+    """Load as torch >= 2.6 does by default, which refuses numpy's scalars and all classes."""
+    return torch.load(run.parent / "nerfstudio_models" / f"step-{step:09d}.ckpt", weights_only=True)
+
+
+def test_train_writes_a_run_that_loads_safely(run: Path):
+    state = checkpoint(run, NUM_STEPS - 1)
+    assert state["step"] == NUM_STEPS - 1
+    assert list(run.parent.glob("events.*")) and (run.parent / "dataparser_transforms.json").is_file()
+
+
+def test_reloaded_model_has_the_trained_numbers(run: Path, pipeline: Any):
+    trained = checkpoint(run, NUM_STEPS - 1)["pipeline"]
+    for name, value in pipeline.state_dict().items():
+        torch.testing.assert_close(value.cpu(), trained[name], msg=name)
+
+
+def test_resumed_training_goes_on(run: Path, dataset: Path, tmp_path: Path):
+    """Steps, rates and optimizers continue; the codes go on being learned (NeRFace's release froze them)."""
+    name = run.parent.parent.name
+    config = method_config(name, dataset, tmp_path)
+    config.load_dir, config.max_num_iterations = run.parent / "nerfstudio_models", 2
+    before = checkpoint(run, NUM_STEPS - 1)
+    after = checkpoint(ns_train(config), NUM_STEPS + 1)
+    for group, scheduler in before["schedulers"].items():
+        assert scheduler["last_epoch"] == NUM_STEPS and after["schedulers"][group]["last_epoch"] == NUM_STEPS + 2
+    steps = [state["optimizers"]["latent_codes"]["state"][0]["step"] for state in (before, after)]
+    assert [int(step) for step in steps] == [NUM_STEPS, NUM_STEPS + 2]
+    codes = [state["pipeline"]["_model.latent_codes.codes"] for state in (before, after)]
+    assert (codes[0] - codes[1]).abs().max() > 0
+
+
+def test_eval(run: Path, tmp_path: Path):
+    from nerfstudio.scripts.eval import ComputePSNR
+
+    ComputePSNR(run, tmp_path / "scores.json", tmp_path / "pictures").main()
+    results = json.loads((tmp_path / "scores.json").read_text())["results"]
+    for name in ("psnr", "ssim", "l1", "psnr_std"):
+        assert math.isfinite(results[name]), name
+    assert len(list((tmp_path / "pictures").glob("eval_img_*.png"))) == NUM_TEST
+
+
+def read(path: Path) -> np.ndarray:
+    return np.array(Image.open(path))
+
+
+def test_render_dataset_writes_every_output(run: Path, tmp_path: Path):
+    """By default all outputs are rendered, so each of them must be one that nerfstudio can colour."""
+    from nerfstudio.scripts.render import DatasetRender
+
+    DatasetRender(run, output_path=tmp_path, image_format="png").main()
+    folders = {folder.name for folder in (tmp_path / "test").iterdir()}
+    assert {"gt-rgb", "rgb", "depth", "accumulation", "background"} <= folders
+    for folder in folders:
+        pictures = sorted((tmp_path / "test" / folder).rglob("*.png"))
+        assert len(pictures) == NUM_TEST and read(pictures[0]).shape[:2] == (SIZE, SIZE), folder
+
+
+def test_render_dataset_with_alpha(run: Path, tmp_path: Path):
+    from nerfstudio.scripts.render import DatasetRender
+
+    DatasetRender(run, output_path=tmp_path, image_format="png", rendered_output_names=["rgba"], split="train").main()
+    pictures = sorted((tmp_path / "train" / "rgba").rglob("*.png"))
+    assert len(pictures) == NUM_TRAIN and read(pictures[0]).shape == (SIZE, SIZE, 4)
+
+
+def test_render_interpolate(run: Path, tmp_path: Path):
+    from nerfstudio.scripts.render import RenderInterpolated
+
+    RenderInterpolated(run, tmp_path / "between.mp4", interpolation_steps=2, output_format="images").main()
+    assert len(list((tmp_path / "between").glob("*.jpg"))) == 2 * (NUM_TEST - 1)
+
+
+def test_render_spiral(run: Path, tmp_path: Path):
+    from nerfstudio.scripts.render import SpiralRender
+
+    SpiralRender(run, tmp_path / "spiral.mp4", seconds=0.1, frame_rate=20, output_format="images").main()
+    assert len(list((tmp_path / "spiral").glob("*.jpg"))) == 2
+
+
+def write_camera_path(path: Path, pose: torch.Tensor, times: list[float], **more: Any) -> Path:
+    """A camera path as the viewer writes it, a still camera at several times of the track."""
+    matrix = torch.cat([pose.cpu(), torch.tensor([[0.0, 0.0, 0.0, 1.0]])]).flatten().tolist()
+    keyframes = [{"camera_to_world": matrix, "fov": 30.0, "aspect": 1.5, "render_time": time} for time in times]
+    content = {"camera_type": "perspective", "render_height": 16, "render_width": 24, "seconds": 1.0}
+    path.write_text(json.dumps({**content, "camera_path": keyframes, "fps": 2, **more}))
+    return path
+
+
+def test_render_camera_path_to_a_video(run: Path, pipeline: Any, tmp_path: Path):
+    import imageio.v3
+    from nerfstudio.scripts.render import RenderCameraPath
+
+    pose = pipeline.datamanager.train_dataset.cameras.camera_to_worlds[0]
+    path = write_camera_path(tmp_path / "path.json", pose, [0.0, 0.5, 1.0])
+    RenderCameraPath(run, tmp_path / "path.mp4", camera_path_filename=path).main()
+    frames = imageio.v3.imread(tmp_path / "path.mp4", plugin="FFMPEG")
+    assert frames.shape == (3, 16, 24, 3)
+
+
+def test_crop_of_a_camera_path(run: Path, pipeline: Any, tmp_path: Path):
+    """A crop that holds nothing shows the crop's own colour, not the background photograph."""
+    from nerfstudio.scripts.render import RenderCameraPath
+
+    pose = pipeline.datamanager.train_dataset.cameras.camera_to_worlds[0]
+    colour = {"r": 10, "g": 200, "b": 30}
+    crop = {"crop_center": [9.0, 9.0, 9.0], "crop_scale": [0.1, 0.1, 0.1], "crop_bg_color": colour}
+    path = write_camera_path(tmp_path / "path.json", pose, [0.0], crop=crop)
+    options = {"output_format": "images", "image_format": "png", "camera_path_filename": path}
+    RenderCameraPath(run, tmp_path / "path.mp4", **options).main()
+    picture = read(tmp_path / "path" / "00000.png").astype(int)
+    assert np.abs(picture[..., :3] - [10, 200, 30]).max() <= 1
+
+
+def export_point_cloud(run: Path, output_dir: Path, **options: Any) -> Path:
+    """Run `ns-export pointcloud`, which cannot even be imported without libusb."""
+    try:
+        from nerfstudio.scripts.exporter import ExportPointCloud
+    except OSError as error:
+        pytest.skip(f"open3d does not load, nerface-doctor says how to mend it: {error}")
+    ExportPointCloud(run, output_dir, num_points=200, num_rays_per_batch=256, **options).main()
+    return output_dir / "point_cloud.ply"
+
+
+def opaque_share(pipeline: Any) -> float:
+    """Share of training rays that nerfstudio would take for a point."""
+    pipeline.eval()
+    with torch.no_grad():
+        outputs = pipeline.model(pipeline.datamanager.next_train(0)[0])
+    return float((outputs["accumulation"] > 0.5).float().mean())
+
+
+def test_export_point_cloud(run: Path, pipeline: Any, tmp_path: Path):
+    if opaque_share(pipeline) < 0.05:
+        pytest.skip("nothing is opaque after three steps, and nerfstudio would wait for points for ever")
+    path = export_point_cloud(run, tmp_path, normal_method="open3d")
+    import open3d
+
+    points = np.asarray(open3d.io.read_point_cloud(str(path)).points)
+    near, far = pipeline.model.near, pipeline.model.far
+    cameras = pipeline.datamanager.train_dataset.cameras.camera_to_worlds[:, :3, 3].cpu().numpy()
+    nearest = np.linalg.norm(points[:, None] - cameras[None], axis=-1).min(axis=1)
+    assert len(points) >= 150 and (nearest > 0.5 * near).all() and (nearest < 2 * far).all()
+
+
+def test_export_asks_for_normals_that_there_are_none_of(run: Path, tmp_path: Path):
+    """nerfstudio's default wants a "normals" output; without one it says so and ends."""
+    with pytest.raises(SystemExit):
+        export_point_cloud(run, tmp_path)
+
+
+class ViewerStartedError(Exception):
+    """Stands in for the endless wait of `ns-viewer`."""
+
+
+@pytest.fixture
+def viewer(run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The viewer that `ns-viewer` starts, on a free port."""
+    from nerfstudio.scripts.viewer import run_viewer
+    from nerfstudio.utils import writer
+
+    started = []
+
+    def start(*args: Any, **kwargs: Any) -> Any:
+        started.append(viewer_class(*args, **kwargs))
+        return started[0]
+
+    def stop(seconds: float) -> None:
+        raise ViewerStartedError
+
+    viewer_class = run_viewer.ViewerState
+    monkeypatch.setattr(run_viewer, "ViewerState", start)
+    monkeypatch.setattr(run_viewer, "time", SimpleNamespace(sleep=stop))
+    settings = run_viewer.ViewerConfigWithoutNumRays(websocket_host="127.0.0.1", websocket_port_default=17007)
+    with pytest.raises(ViewerStartedError):
+        run_viewer.RunViewer(run, settings).main()
+    yield started[0]
+    started[0].viser_server.stop()
+    for registry in (writer.EVENT_WRITERS, writer.EVENT_STORAGE):
+        registry.clear()
+
+
+def test_viewer_shows_the_expression_of_its_time_slider(viewer: Any):
+    """Rendered by the viewer's own thread function, for a client that looks at the head."""
+    from nerfstudio.cameras.cameras import CameraType
+    from nerfstudio.viewer.render_state_machine import RenderStateMachine
+    from nerfstudio.viewer.utils import CameraState
+
+    assert viewer.include_time and viewer.camera_handles
+    machine = RenderStateMachine(viewer, 10.0, client=None)
+    machine.state = "high"
+    viewer.control_panel._max_res.value = 64
+    pose = viewer.pipeline.datamanager.train_dataset.cameras.camera_to_worlds[0].cpu()
+    pictures = []
+    for time in (0.0, 0.6, 0.0):
+        viewer.control_panel.time = time
+        state = CameraState(fov=0.5, aspect=1.0, c2w=pose, camera_type=CameraType.PERSPECTIVE)
+        outputs = machine._render_img(state)
+        pictures.append(torch.cat([outputs["foreground"], outputs["accumulation"]], dim=-1))
+        assert outputs["rgb"].shape == (64, 64, 3)
+    torch.testing.assert_close(pictures[0], pictures[2])
+    assert (pictures[0] - pictures[1]).abs().max() > 1e-6
