@@ -287,7 +287,7 @@ def test_viewer_shows_the_expression_of_its_time_slider(viewer: Any):
     assert viewer.include_time and viewer.camera_handles
     machine = RenderStateMachine(viewer, 10.0, client=None)
     machine.state = "high"
-    viewer.control_panel._max_res.value = 64
+    viewer.control_panel._max_res.value = 32
     pose = viewer.pipeline.datamanager.train_dataset.cameras.camera_to_worlds[0].cpu()
     pictures = []
     for time in (0.0, 0.6, 0.0):
@@ -295,6 +295,6 @@ def test_viewer_shows_the_expression_of_its_time_slider(viewer: Any):
         state = CameraState(fov=0.5, aspect=1.0, c2w=pose, camera_type=CameraType.PERSPECTIVE)
         outputs = machine._render_img(state)
         pictures.append(torch.cat([outputs["foreground"], outputs["accumulation"]], dim=-1))
-        assert outputs["rgb"].shape == (64, 64, 3)
+        assert outputs["rgb"].shape == (32, 32, 3)
     torch.testing.assert_close(pictures[0], pictures[2])
     assert (pictures[0] - pictures[1]).abs().max() > 1e-6

@@ -225,7 +225,7 @@ class FaceModel(Model):
         return metrics
 
     def get_image_metrics_and_images(
-        self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]
+        self, outputs: Dict[str, Tensor], batch: Dict[str, Any]
     ) -> Tuple[Dict[str, float], Dict[str, Tensor]]:
         """Score a rendered frame and lay pictures side by side.
 
