@@ -21,6 +21,8 @@ from nerface_ns.model_components.packed_samples import PackedSamples, accumulate
 from nerface_ns.models.base_face_model import FaceModel, FaceModelConfig
 from nerface_ns.models.initial_carving import CarvingConfig
 
+LEAST_OPACITY = 0.01
+"""Opacity from which on a ray has a depth of its own, the mean over what it meets; clearer ones get the far plane."""
 REFRESH_EXPRESSIONS = 8
 """Random training expressions that share the cells of one refresh of the occupancy grid."""
 
@@ -134,11 +136,11 @@ class OccFaceModel(FaceModel):
         values = torch.cat([colours, samples.t_middles[:, None], torch.ones_like(colours[:, :1])], dim=-1)
         foreground, depth, accumulation = accumulate(weights, values, samples).split([3, 1, 1], dim=-1)
         background = self.background(ray_bundle.metadata[keys.PIXEL_POSITION], aspect)
-        clear = 1 - accumulation
+        is_clear = accumulation < LEAST_OPACITY
         outputs = {
-            "rgb": foreground + clear * background,
+            "rgb": foreground + (1 - accumulation) * background,
             "accumulation": accumulation,
-            "depth": depth + clear * self.far,
+            "depth": torch.where(is_clear, self.far, depth / accumulation.clamp(min=LEAST_OPACITY)),
             "foreground": foreground,
             "background": background,
             "num_samples_per_ray": samples.first_sample.diff()[:, None],

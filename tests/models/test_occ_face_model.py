@@ -49,7 +49,8 @@ def dense_quadrature(model, rays):
     weights, _, _ = render_weight_from_density(starts.expand_as(middles), starts.expand_as(middles) + step, sigmas)
     foreground = (weights[..., None] * colour.reshape(*middles.shape, 3)).sum(dim=1)
     accumulation = weights.sum(dim=1, keepdim=True)
-    depth = (weights * middles).sum(dim=1, keepdim=True) + (1 - accumulation) * far
+    met = (weights * middles).sum(dim=1, keepdim=True) / accumulation.clamp(min=1e-9)
+    depth = torch.where(accumulation < 0.01, torch.full_like(met, far), met)
     rgb = foreground + (1 - accumulation) * model.background(rays.metadata["pixel_position"])
     return {"rgb": rgb, "accumulation": accumulation, "depth": depth, "foreground": foreground}
 
