@@ -27,7 +27,7 @@ def _lattice(x: int, y: int, z: int, seed: int) -> float:
         state ^= state >> np.uint32(15)
         state = np.uint32(state * np.uint32(2246822519))
         state ^= state >> np.uint32(13)
-    return state / 4294967296.0
+    return float(state) / 4294967296.0
 
 
 @compiled

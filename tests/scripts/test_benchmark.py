@@ -49,6 +49,7 @@ def test_record_says_what_was_run_without_paths(command, tmp_path):
         "minutes": 15.0,
         "resolution": 128,
         "seed": 42,
+        "max_frames": None,
         "overrides": ["--x", "1"],
     }
     assert str(tmp_path) not in json.dumps(record)
