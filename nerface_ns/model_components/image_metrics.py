@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 Scores = dict[str, float | None]
 """Keys "psnr" (dB), "ssim", "l1", "lpips"; None where a figure cannot be had."""
@@ -54,6 +53,9 @@ def box_to_pixel_slices(box: np.ndarray | Tensor, height: int, width: int) -> tu
 def _ssim_with_map(render: Tensor, truth: Tensor) -> tuple[float | None, Tensor | None]:
     if min(render.shape[:2]) < SSIM_WINDOW:
         return None, None
+    # Imported here because every `ns-*` command imports the models, and torchmetrics takes its time.
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     score, ssim_map = structural_similarity_index_measure(
         render.permute(2, 0, 1)[None],
         truth.permute(2, 0, 1)[None],
