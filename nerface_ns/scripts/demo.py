@@ -13,7 +13,7 @@ from rich.console import Console
 
 from nerface_ns.scripts.command_errors import one_clear_error
 
-MINUTES_ON_CPU, MINUTES_ON_CUDA = 1.25, 0.5
+MINUTES_ON_CPU, MINUTES_ON_CUDA = 2.75, 0.5
 FRAMES_PER_S = 15.0
 TURNTABLE_FRAMES = (30, 90)
 """Fewest and most frames of the turning head; between them as many as `TURNTABLE_BUDGET_S` allows."""
@@ -32,7 +32,7 @@ class DemoCommand:
     json: Path | None = None
     """File for the scores; metrics.json in the output folder without it."""
     minutes: float | None = None
-    """Training time; without it 1.25 on a CPU and 0.5 on a CUDA device."""
+    """Training time; without it 2.75 on a CPU and 0.5 on a CUDA device."""
     max_steps: int | None = None
     """Ends the training after so many steps where that comes before the time is up."""
     method: str = "nerface"
