@@ -3,7 +3,7 @@
     python benchmarks/compare_recipes.py --data DATA/head_a --output-dir outputs/recipes --name recipes_head_a
 
 The methods take turns, each in a process of its own. The figures go to `benchmarks/results/NAME.json`. Scoring comes
-on top of the minutes; for the recipe it takes half a minute for an image of 128x128 on two cores.
+on top of the minutes, and the recipe is slow to render: `--max-frames` bounds it.
 """
 
 from __future__ import annotations
