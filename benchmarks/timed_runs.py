@@ -24,6 +24,8 @@ class TimedRun:
     """A registered method."""
     overrides: tuple[str, ...] = ()
     """The method's options, as `ns-train` takes them."""
+    name: str | None = None
+    """What the run is called where a method runs with several sets of options; the method's name without it."""
 
 
 def train_and_score(
@@ -39,7 +41,7 @@ def train_and_score(
 ) -> dict[str, Any]:
     """Train for some minutes of wall time in a process of its own and return its figures."""
     output_dir.mkdir(parents=True, exist_ok=True)
-    record_path = output_dir / f"{run.method}-{seed}.json"
+    record_path = output_dir / f"{run.name or run.method}-{seed}.json"
     record_path.unlink(missing_ok=True)
     options = {
         "--data": data,

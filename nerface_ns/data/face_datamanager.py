@@ -73,7 +73,7 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
         **kwargs: Any,
     ) -> None:
         _check_config(config)
-        _silence_index_warnings()
+        silence_index_warnings()
         self.config, self.dataparser_config = config, config.dataparser
         self.device, self.test_mode = device, test_mode
         self.world_size, self.local_rank = world_size, local_rank
@@ -185,7 +185,7 @@ def _check_config(config: FaceDataManagerConfig) -> None:
         raise ValueError(f"images_per_batch: expected at least 1, got {config.images_per_batch}")
 
 
-def _silence_index_warnings() -> None:
+def silence_index_warnings() -> None:
     """Drop torch's warning on nerfstudio 1.1.5's list indices, which would come with every image; nothing else."""
     warnings.filterwarnings(
         "ignore", message="Using a non-tuple sequence for multidimensional", module=r"nerfstudio\.cameras\.cameras"

@@ -22,6 +22,8 @@ def quiet_nerfstudio(enabled: bool = True) -> Iterator[None]:
         return
     from nerfstudio.utils.rich_utils import CONSOLE
 
+    from nerface_ns.data.face_datamanager import silence_index_warnings
+
     was_quiet = CONSOLE.quiet
     CONSOLE.quiet = True
     try:
@@ -31,3 +33,4 @@ def quiet_nerfstudio(enabled: bool = True) -> Iterator[None]:
             yield
     finally:
         CONSOLE.quiet = was_quiet
+        silence_index_warnings()  # a data manager made above set this filter, which went with the block

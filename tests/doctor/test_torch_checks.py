@@ -163,4 +163,4 @@ def test_nerfacc_is_built_in_a_new_process(monkeypatch):
 @pytest.mark.gpu
 def test_kernels_march_through_the_small_grid():
     nerfacc_extension.enable_nerfacc_compat()
-    nerfacc_extension.traverse_small_grid()
+    assert nerfacc_extension.traverse_small_grid() == pytest.approx([1.125, 1.375, 1.625, 1.875])
