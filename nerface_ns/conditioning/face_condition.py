@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Optional
 
 from jaxtyping import Float
 from torch import Tensor
+
+from nerface_ns.conditioning import keys
 
 CodeProtocol = Literal["zero", "mean", "nearest", "frame"]
 """Which latent code a frame without one of its own gets."""
@@ -24,3 +27,44 @@ class FaceCondition:
     """Rotation and position of the head before the camera, as `HeadPoseEncoding` gives them."""
     camera_rotation: Float[Tensor, "num_frames 3 3"]
     """Camera-to-head rotation. The recording light stands beside the camera, so this turns it round the head."""
+
+
+@dataclass
+class DrivenFrame:
+    """What somebody outside the model, such as the viewer's sliders, wants a picture to show."""
+
+    expression: Optional[Float[Tensor, "num_coefficients"]] = None
+    """Raw coefficients; None leaves them to the camera's time."""
+    latent_code: Optional[Float[Tensor, "code_length"]] = None
+    """Latent code; None leaves it to the model's rule for frames that were not trained on."""
+    background: Optional[Float[Tensor, "3"]] = None
+    """Colour behind the head; None leaves the model's own background there."""
+
+    def compose(self, images: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Put the head before the background that is wanted.
+
+        Args:
+            images: A picture's outputs: "rgb", "foreground" (premultiplied), "accumulation", "background" and others.
+        """
+        if self.background is None:
+            return images
+        background = self.background.to(images["rgb"]).expand_as(images["rgb"])
+        rgb = images["foreground"] + (1 - images["accumulation"]) * background
+        return {**images, "background": background, "rgb": rgb}
+
+
+FrameDriver = Callable[[Any], DrivenFrame]
+"""Asked with a camera (`Cameras`) that carries no expression of its own, before each picture."""
+
+
+def ask_driver(driver: Optional[FrameDriver], camera: Any) -> DrivenFrame:
+    """Return what a driver wants of a camera: nothing where there is no driver, or the camera says it all itself.
+
+    Args:
+        driver: Whom to ask.
+        camera: A `Cameras` of one. A training frame's, or one with an expression of its own, is not for drivers.
+    """
+    metadata = camera.metadata or {}
+    index = metadata.get(keys.FRAME_INDEX)
+    is_own = metadata.get(keys.EXPRESSION) is not None or (index is not None and int(index.flatten()[0]) >= 0)
+    return DrivenFrame() if driver is None or is_own else driver(camera)

@@ -22,6 +22,7 @@ class HeadPoseEncoding(nn.Module):
 
     Args:
         camera_to_world: Poses of the training frames.
+        persistent: Whether the range is saved in checkpoints.
     """
 
     mean_rotation: Tensor
@@ -30,15 +31,15 @@ class HeadPoseEncoding(nn.Module):
     low: Tensor
     high: Tensor
 
-    def __init__(self, camera_to_world: Float[Tensor, "num_frames 3 4"]) -> None:
+    def __init__(self, camera_to_world: Float[Tensor, "num_frames 3 4"], persistent: bool = True) -> None:
         super().__init__()
         left, _, right = torch.linalg.svd(camera_to_world[:, :, :3].mean(dim=0))
         handed = torch.diag(torch.tensor([1.0, 1.0, float(torch.det(left @ right).sign())]).to(left))
-        self.register_buffer("mean_rotation", left @ handed @ right)
-        self.register_buffer("mean_position", camera_to_world[:, :, 3].mean(dim=0))
-        self.register_buffer("spread", torch.ones(POSE_LENGTH))
-        self.register_buffer("low", torch.full((POSE_LENGTH,), -torch.inf))
-        self.register_buffer("high", torch.full((POSE_LENGTH,), torch.inf))
+        self.register_buffer("mean_rotation", left @ handed @ right, persistent=persistent)
+        self.register_buffer("mean_position", camera_to_world[:, :, 3].mean(dim=0), persistent=persistent)
+        self.register_buffer("spread", torch.ones(POSE_LENGTH), persistent=persistent)
+        self.register_buffer("low", torch.full((POSE_LENGTH,), -torch.inf), persistent=persistent)
+        self.register_buffer("high", torch.full((POSE_LENGTH,), torch.inf), persistent=persistent)
         deviations = self(camera_to_world[:, :, :3], camera_to_world[:, :, 3])
         self.spread = deviations.std(dim=0, unbiased=False).clamp(min=1e-4)
         self.low, self.high = (deviations / self.spread).amin(dim=0), (deviations / self.spread).amax(dim=0)

@@ -101,7 +101,7 @@ nerface_paper = MethodSpecification(
         num_steps=400_000,
         optimizers=_paper_optimizers(),
         images_per_batch=1,
-        pixel_sampler=FacePixelSamplerConfig(region_share=0.0),
+        pixel_sampler=FacePixelSamplerConfig(region_share=0.0, replacement=False),
     ),
     description="NerFace's own recipe: coarse and fine networks, 64 + 64 samples a ray; slow, for comparison.",
 )

@@ -171,8 +171,8 @@ def _check_config(config: FaceDataManagerConfig) -> None:
     """Refuse settings that this data manager inherits but does not follow."""
     if not isinstance(config.dataparser, FaceDataParserConfig):
         raise ValueError(
-            "dataparser: expected one of this package's (nerface-data, adnerf-data, nerface-demo), "
-            f"got {type(config.dataparser).__name__}"
+            "dataparser: expected one of this package's (nerface-data, nerfblendshape-data, flame-data, adnerf-data, "
+            f"nerface-demo), got {type(config.dataparser).__name__}"
         )
     for name, only in (
         ("train_num_images_to_sample_from", -1),

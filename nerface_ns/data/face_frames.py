@@ -46,6 +46,10 @@ class FaceFrames:
     """(n, 2) radians in the head's frame: pitch up, yaw towards +x (the subject's left)."""
     alpha_filenames: list[Path] | None = None
     """Mattes, 0 background to 255 head."""
+    landmarks_px: np.ndarray | None = None
+    """(n, L, 2) x and y of facial landmarks at the stored resolution, where the format has them; only for checks."""
+    are_boxes_projected: bool = False
+    """Whether the face boxes were made with the cameras, and so say nothing about them."""
 
     def __len__(self) -> int:
         return len(self.frame_names)
@@ -69,6 +73,8 @@ class FaceFrames:
             region_boxes={name: boxes[rows] for name, boxes in self.region_boxes.items()},
             gaze=None if self.gaze is None else self.gaze[rows],
             alpha_filenames=None if self.alpha_filenames is None else [self.alpha_filenames[row] for row in rows],
+            landmarks_px=None if self.landmarks_px is None else self.landmarks_px[rows],
+            are_boxes_projected=self.are_boxes_projected,
         )
 
 
@@ -92,6 +98,8 @@ class FaceSequence:
     """(4, 4) rigid transform from the stored (unmirrored) world, applied before `world_scale`."""
     world_scale: float = 1.0
     """Factor on translations from the stored world."""
+    warnings: tuple[str, ...] = ()
+    """What the reader noticed and cannot mend, such as a neck that moves apart from the rigid pose."""
 
 
 def stack_records(where: Path, frames: Sequence[FrameRecord]) -> dict[str, Any]:

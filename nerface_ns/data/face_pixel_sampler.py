@@ -45,10 +45,15 @@ class FacePixelSamplerConfig(InstantiateConfig):
     """Weight of each pixel inside the face box; pixels outside weigh 1 minus this. 0.5 draws evenly (NeRFace, 0.9)."""
     region_share: float = 0.25
     """Share of the rays that are drawn from the mouth and eyes boxes, each region alike, when the data have them."""
+    replacement: bool = True
+    """Whether a step may draw a pixel twice; without, an image must have as many pixels as rays (NeRFace: without)."""
+    transposed_box: bool = False
+    """Swap the face box's rows and columns, as NerFace's released code does by mistake: it numbers the weights row by
+    row and the pixels column by column. Square images only."""
 
 
 class FacePixelSampler:
-    """Draws pixels with replacement, exactly after the weights of `FacePixelSamplerConfig`.
+    """Draws pixels exactly after the weights of `FacePixelSamplerConfig`.
 
     All randomness comes from torch's global CPU generator, so a seed fixes the rays and differs between processes.
 
@@ -73,10 +78,16 @@ class FacePixelSampler:
             raise ValueError(f"face_box_weight: expected a number in [0, 1], got {config.face_box_weight}")
         if not 0 <= config.region_share <= 1:
             raise ValueError(f"region_share: expected a number in [0, 1], got {config.region_share}")
+        if config.region_share > 0 and not config.replacement:
+            raise ValueError(f"region_share: expected 0 where replacement is False, got {config.region_share}")
+        if config.transposed_box and height != width:
+            raise ValueError(f"transposed_box: expected square images, got {height} x {width}")
         self.config = config
         self.num_rays_per_batch = num_rays_per_batch
         self.height, self.width = height, width
         self.face_boxes = None if face_boxes is None else face_box_to_pixels(face_boxes.cpu(), height, width).numpy()
+        if self.face_boxes is not None and config.transposed_box:
+            self.face_boxes = self.face_boxes[:, [2, 3, 0, 1]]
         regions = [face_box_to_pixels(boxes.cpu(), height, width).numpy() for boxes in region_boxes.values()]
         self.region_boxes = np.stack(regions) if regions and config.region_share > 0 else None
 
@@ -95,6 +106,8 @@ class FacePixelSampler:
         """
         num_rays = self.num_rays_per_batch
         image = images.numpy()[np.arange(num_rays) * len(images) // num_rays]
+        if not self.config.replacement:
+            return torch.from_numpy(self._sample_distinct(image))
         chance = torch.rand(4, num_rays, dtype=torch.float64).numpy()
         pixel = self._sample_face_box(image, chance[0], chance[1])
         if self.region_boxes is not None:
@@ -102,6 +115,28 @@ class FacePixelSampler:
             pixel = np.where(chance[2] < self.config.region_share, in_region, pixel)
         row, column = np.divmod(pixel, self.width)
         return torch.from_numpy(np.stack([image, row, column], axis=-1))
+
+    def _sample_distinct(self, image: Int[np.ndarray, " rays"]) -> Int[np.ndarray, "rays 3"]:
+        """Draw each image's pixels one after the other after their weights, none of them twice."""
+        drawn = []
+        for number, count in zip(*np.unique(image, return_counts=True)):
+            weight = np.full((self.height, self.width), 1.0)
+            if self.face_boxes is not None:
+                y0, y1, x0, x1 = self.face_boxes[number]
+                weight[:] = 1 - self.config.face_box_weight
+                weight[y0:y1, x0:x1] = self.config.face_box_weight
+            if count > (weight > 0).sum():
+                raise ValueError(
+                    f"replacement False: expected at most {(weight > 0).sum()} rays of an image, as many as it has "
+                    f"pixels with a weight, got {count}"
+                )
+            # The first of exponential waiting times at these rates is a draw, so is the next of the others.
+            chance = torch.rand(weight.size, dtype=torch.float64).numpy()
+            with np.errstate(divide="ignore"):
+                waiting = -np.log1p(-chance) / weight.flatten()
+            pixel = np.argpartition(waiting, count - 1)[:count]
+            drawn.append(np.stack([np.full(count, number), *np.divmod(pixel, self.width)], axis=-1))
+        return np.concatenate(drawn)
 
     def _sample_regions(
         self,

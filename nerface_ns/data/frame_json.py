@@ -154,6 +154,11 @@ def read_frame_file(path: Path) -> FrameFile:
     )
 
 
+def is_mirrored(path: Path) -> bool:
+    """Return whether a frame file describes a world that is mirrored in x, as NerFace's own do."""
+    return _read_intrinsics(path, read_json_object(path))[0] < 0
+
+
 def write_frame_file(path: Path, frame_file: FrameFile) -> None:
     """Write a frame file in NerFace's mirrored world; reading it back gives the same values exactly."""
     content: dict[str, Any] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Int
 
 
 def recorded_times(names: dict[str, list[str]], extra: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
@@ -19,7 +20,7 @@ def recorded_times(names: dict[str, list[str]], extra: tuple[str, ...] = ()) -> 
         extra: Splits that are no part of the recording.
     """
     track = [(split, index) for split, members in names.items() if split not in extra for index in range(len(members))]
-    found = {(split, index): _trailing_number(names[split][index]) for split, index in track}
+    found = {(split, index): trailing_number(names[split][index]) for split, index in track}
     number = {key: value for key, value in found.items() if value is not None}
     is_numbered = len(set(number.values())) == len(track)
     if is_numbered:
@@ -31,15 +32,15 @@ def recorded_times(names: dict[str, list[str]], extra: tuple[str, ...] = ()) -> 
     for split, members in names.items():
         if split in extra:
             spread = np.linspace(0, 1, len(members))
-            values = [at_number.get(_trailing_number(name), float(share)) for name, share in zip(members, spread)]
+            values = [at_number.get(trailing_number(name), float(share)) for name, share in zip(members, spread)]
         else:
             values = [position[split, index] for index in range(len(members))]
         times[split] = np.array(values, dtype=np.float64)
     return times
 
 
-def _trailing_number(name: str) -> int | None:
-    """The whole number at the end of a name, or None."""
+def trailing_number(name: str) -> int | None:
+    """Return the whole number at the end of a name, before any suffix; None for a name without."""
     stem = Path(name).name.split(".")[0]
     digits = stem[len(stem.rstrip("0123456789")) :]
     return int(digits) if digits else None
@@ -63,3 +64,20 @@ def split_last(num_frames: int, num_test: int, num_val: int) -> dict[str, list[i
         "val": val,
         "test": list(range(rest, num_frames)),
     }
+
+
+def first_share(times: Float[np.ndarray, " frames"], share: float) -> Int[np.ndarray, " kept"]:
+    """Rows of the frames that come first in the recording, in the order in which they stand.
+
+    Args:
+        times: Places of the frames in the recording, any unit.
+        share: Part of the frames to keep, cut down to whole frames, at least one.
+
+    Raises:
+        ValueError: The share is none in (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"train_share: expected a number above 0 and at most 1, got {share}")
+    # The slack keeps a share such as 0.29 of 100 from losing a frame to rounding.
+    count = max(int(share * len(times) + 1e-9), 1)
+    return np.sort(np.argsort(times, kind="stable")[:count])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ from nerface_ns.evaluation.quiet_output import quiet_nerfstudio
 
 
 def load_run(
-    config_path: Path, code_protocol: str | None = None, code_frame: int | None = None, quiet: bool = True
+    config_path: Path,
+    code_protocol: str | None = None,
+    code_frame: int | None = None,
+    quiet: bool = True,
+    model_settings: Mapping[str, Any] | None = None,
 ) -> tuple[Any, Any, Path, int]:
     """Load a run's latest checkpoint through nerfstudio.
 
@@ -20,14 +25,15 @@ def load_run(
         code_protocol: Replaces the model's own rule for the latent codes of frames never trained on.
         code_frame: Replaces the training frame whose code protocol "frame" lends.
         quiet: Whether to keep nerfstudio's messages off the terminal.
+        model_settings: Replaces further settings of the model by name; the checkpoint must fit them.
 
     Returns:
         The run's config, its pipeline, the checkpoint's path and the step it was saved at.
 
     Raises:
         FileNotFoundError: There is no such config, or no checkpoint beside it.
-        ValueError: The checkpoint does not fit the data (another number of frames or of expression coefficients), or
-            the method has no latent codes.
+        ValueError: The checkpoint does not fit the data (another number of frames or of expression coefficients), the
+            method has no latent codes, or the model has no setting of a name.
     """
     config_path = Path(config_path)
     if not config_path.is_file():
@@ -45,6 +51,10 @@ def load_run(
                 raise ValueError(f"{option} {value}: method {config.method_name} has no latent codes")
             if value is not None:
                 setattr(config.pipeline.model, name, value)
+        for name, value in (model_settings or {}).items():
+            if not hasattr(config.pipeline.model, name):
+                raise ValueError(f"model setting {name}: method {config.method_name} has none of this name")
+            setattr(config.pipeline.model, name, value)
         return config
 
     with quiet_nerfstudio(quiet):

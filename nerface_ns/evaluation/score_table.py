@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -25,13 +25,52 @@ def score_table(scores: Mapping[str, Mapping[str, Any]], title: str, code_protoc
     table = Table(title=title, caption=caption)
     table.add_column("split")
     table.add_column("region")
-    for metric in METRICS:
-        table.add_column(_HEADERS[metric], justify="right")
+    _add_metric_columns(table, METRICS)
     for split, split_scores in scores.items():
         for region in REGIONS:
             figures = split_scores if region == "full" else split_scores.get(region)
             if figures is not None:
-                cells = ["-" if figures[m] is None else _FORMATS[m].format(figures[m]) for m in METRICS]
-                table.add_row(split if region == "full" else "", region, *cells)
+                table.add_row(split if region == "full" else "", region, *_cells(figures, METRICS))
         table.add_section()
     return table
+
+
+def protocol_table(
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    title: str,
+    caption: str | None = None,
+    metrics: Sequence[str] = METRICS,
+) -> Table:
+    """Lay the scores of several protocols out, a row for each below the same split and region.
+
+    Args:
+        scores: By protocol, then by split as `SplitScores.as_json` gives them.
+        title: What was scored.
+        caption: What the protocols are.
+        metrics: Columns, in their order.
+    """
+    table = Table(title=title, caption=caption)
+    for column in ("split", "region", "protocol"):
+        table.add_column(column)
+    _add_metric_columns(table, metrics)
+    splits = list(dict.fromkeys(split for by_split in scores.values() for split in by_split))
+    for split in splits:
+        for region in REGIONS:
+            begins = True
+            for protocol, by_split in scores.items():
+                figures = by_split.get(split) if region == "full" else by_split.get(split, {}).get(region)
+                if figures is not None:
+                    head = (split if region == "full" else "", region) if begins else ("", "")
+                    table.add_row(*head, protocol, *_cells(figures, metrics))
+                    begins = False
+        table.add_section()
+    return table
+
+
+def _add_metric_columns(table: Table, metrics: Sequence[str]) -> None:
+    for metric in metrics:
+        table.add_column(_HEADERS[metric], justify="right")
+
+
+def _cells(figures: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
+    return ["-" if figures[metric] is None else _FORMATS[metric].format(figures[metric]) for metric in metrics]

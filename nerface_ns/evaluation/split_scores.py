@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nerface_ns.conditioning import keys
+from nerface_ns.evaluation.evaluation_protocol import RUN_PROTOCOL, EvaluationProtocol, frame_codes
+from nerface_ns.evaluation.paper_metrics import paper_scores
 from nerface_ns.model_components.image_metrics import ImageDistance, Scores, region_scores
 
 EVALUATION_SPLITS = ("test", "val", "nvs")
@@ -50,6 +53,12 @@ class SplitScores:
     render_s: float = 0.0
     """Seconds spent rendering, all frames together."""
 
+    def add(self, frame: RenderedFrame, scores: dict[str, Scores]) -> None:
+        """Take up a frame with its scores by region."""
+        self.frame_names.append(frame.name)
+        self.frame_scores.append(scores)
+        self.render_s += frame.render_s
+
     def mean(self) -> dict[str, Scores]:
         """Return every region's scores, averaged over the frames that have them."""
         regions = [name for name in REGIONS if any(name in scores for scores in self.frame_scores)]
@@ -64,17 +73,6 @@ class SplitScores:
     def _mean_of(scores: Sequence[Scores]) -> Scores:
         columns = {metric: [value for s in scores if (value := s[metric]) is not None] for metric in METRICS}
         return {metric: sum(values) / len(values) if values else None for metric, values in columns.items()}
-
-
-def score_frames(split: str, frames: Iterator[RenderedFrame], image_distance: ImageDistance | None) -> SplitScores:
-    """Score rendered frames one by one."""
-    result = SplitScores(split)
-    for frame in frames:
-        scores = region_scores(frame.outputs["rgb"], frame.truth, frame.boxes, frame.alpha, image_distance)
-        result.frame_names.append(frame.name)
-        result.frame_scores.append(scores)
-        result.render_s += frame.render_s
-    return result
 
 
 class SplitRenderer:
@@ -99,23 +97,40 @@ class SplitRenderer:
 
     def render(self, index: int) -> RenderedFrame:
         """Render one frame as the split's own camera sees it."""
-        model = self.pipeline.model
-        camera = self.dataset.cameras[index : index + 1].to(self.pipeline.device)
-        start = time.perf_counter()
-        outputs = model.get_outputs_for_camera(camera)
-        if outputs["rgb"].is_cuda:
-            torch.cuda.synchronize()
-        render_s = time.perf_counter() - start
+        return next(frame for frame, _ in self.render_by_protocol(index, [RUN_PROTOCOL]))
+
+    def render_by_protocol(
+        self, index: int, protocols: Sequence[EvaluationProtocol]
+    ) -> Iterator[tuple[RenderedFrame, list[EvaluationProtocol]]]:
+        """Render one frame once for each latent code that protocols give it.
+
+        Args:
+            index: Of the frame in its split.
+            protocols: At least one.
+
+        Yields:
+            The frame, beside the same truth each time, and the protocols whose picture it is.
+        """
+        model, device = self.pipeline.model, self.pipeline.device
+        camera = self.dataset.cameras[index : index + 1].to(device)
         data = self.dataset.get_data(index)
-        alpha = data.get("alpha")
-        return RenderedFrame(
-            name=self.frame_names[index],
-            truth=data["image"][..., :3].to(outputs["rgb"].device),
-            outputs=outputs,
-            boxes=self._boxes(index),
-            alpha=None if alpha is None else alpha.to(outputs["rgb"].device),
-            render_s=render_s,
-        )
+        alpha, metadata = data.get("alpha"), getattr(camera, "metadata", None)
+        for code, group in frame_codes(model, metadata or {}, protocols):
+            camera.metadata = metadata if code is None else {**(metadata or {}), keys.LATENT_CODE: code}
+            start = time.perf_counter()
+            outputs = model.get_outputs_for_camera(camera)
+            if outputs["rgb"].is_cuda:
+                torch.cuda.synchronize()
+            render_s = time.perf_counter() - start
+            frame = RenderedFrame(
+                name=self.frame_names[index],
+                truth=data["image"][..., :3].to(outputs["rgb"].device),
+                outputs=outputs,
+                boxes=self._boxes(index),
+                alpha=None if alpha is None else alpha.to(outputs["rgb"].device),
+                render_s=render_s,
+            )
+            yield frame, group
 
     def _boxes(self, index: int) -> dict[str, Tensor]:
         metadata = self.dataset.metadata
@@ -127,45 +142,65 @@ class SplitRenderer:
         return {name: box for name, box in boxes.items() if bool(torch.isfinite(box).all())}
 
 
+ProtocolFrameDone = Callable[[EvaluationProtocol, int, int, RenderedFrame], None]
+"""Called with the protocol, the frame's index, the number of frames, and the frame."""
+
+
 def score_split(
     pipeline: Any,
     split: str,
+    protocols: Sequence[EvaluationProtocol] = (RUN_PROTOCOL,),
     image_distance: ImageDistance | None = None,
-    frame_done: Callable[[int, int, RenderedFrame], None] | None = None,
+    frame_done: ProtocolFrameDone | None = None,
     max_frames: int | None = None,
-) -> SplitScores:
-    """Render and score the frames of a split.
+) -> dict[str, SplitScores]:
+    """Render and score the frames of a split; equal pictures are rendered and compared once.
 
     Args:
         pipeline: A trained nerfstudio pipeline.
         split: Name of a split that its dataparser has.
+        protocols: With different names; without any the model's own settings.
         image_distance: LPIPS or a stand-in for it.
-        frame_done: Called with the frame's index, the number of frames, and the frame, after each.
+        frame_done: Called with the protocol, the frame's index, the number of frames, and the frame, after each.
         max_frames: Score so many frames, evenly spread; all without it.
+
+    Returns:
+        Scores by the protocols' names.
     """
+    results = {protocol.name: SplitScores(split) for protocol in protocols}
     was_training = pipeline.training
     pipeline.eval()
     renderer = SplitRenderer(pipeline, split)
-
-    def frames() -> Iterator[RenderedFrame]:
-        count = len(renderer) if max_frames is None else min(max_frames, len(renderer))
-        for number in range(count):
-            frame = renderer.render(number * len(renderer) // count)
-            yield frame
-            if frame_done is not None:
-                frame_done(number, count, frame)
-
-    scores = score_frames(split, frames(), image_distance)
+    count = len(renderer) if max_frames is None else min(max_frames, len(renderer))
+    for number in range(count):
+        for frame, group in renderer.render_by_protocol(number * len(renderer) // count, protocols):
+            scores = {way: _frame_scores(frame, way, image_distance) for way in {p.compares_as_paper for p in group}}
+            for protocol in group:
+                results[protocol.name].add(frame, scores[protocol.compares_as_paper])
+                if frame_done is not None:
+                    frame_done(protocol, number, count, frame)
     pipeline.train(was_training)
-    return scores
+    return results
+
+
+def _frame_scores(frame: RenderedFrame, as_paper: bool, image_distance: ImageDistance | None) -> dict[str, Scores]:
+    if as_paper:
+        return {"full": paper_scores(frame.outputs["rgb"], frame.truth, image_distance)}
+    return region_scores(frame.outputs["rgb"], frame.truth, frame.boxes, frame.alpha, image_distance)
 
 
 def code_protocol(pipeline: Any) -> str | None:
     """Return the rule by which frames never trained on get their latent code; None for a model without codes."""
-    return getattr(pipeline.model.config, "code_protocol", None)
+    unseen_code = getattr(pipeline.model, "unseen_code", None)
+    return getattr(pipeline.model.config, "code_protocol", None) if unseen_code is None else unseen_code[0]
 
 
 def scores_as_json(scores: Mapping[str, SplitScores]) -> dict[str, Any]:
     """Return the splits' figures in reporting order."""
     order: tuple[str, ...] = (*EVALUATION_SPLITS, "train")
     return {split: scores[split].as_json() for split in order if split in scores}
+
+
+def frames_as_json(scores: Mapping[str, SplitScores]) -> dict[str, dict[str, dict[str, Scores]]]:
+    """Return every frame's scores by split and frame."""
+    return {name: dict(zip(split.frame_names, split.frame_scores)) for name, split in scores.items()}

@@ -70,7 +70,9 @@ class FrameBiasLinear(nn.Module):
         frame_rows: Int[Tensor, "num_samples"],
     ) -> Float[Tensor, "num_samples num_out"]:
         """Return the layer's output; `frame_rows` says which condition holds for a sample."""
-        outputs = self.linear(features)
         if self.condition is None:
-            return outputs
-        return outputs + self.condition(condition)[frame_rows]
+            return self.linear(features)
+        shifts = self.condition(condition)
+        if len(shifts) == 1:
+            return nn.functional.linear(features, self.linear.weight, self.linear.bias + shifts[0])
+        return self.linear(features) + shifts[frame_rows]

@@ -58,6 +58,19 @@ class FaceField(nn.Module):
     ) -> tuple[Float[Tensor, "num_samples"], Any]:
         """Return density (at least 0, per scene unit) and what `get_rgb` goes on from."""
 
+    def get_lean_density(
+        self, positions: Float[Tensor, "num_samples 3"], frame_rows: Int[Tensor, "num_samples"], prepared: Any
+    ) -> tuple[Float[Tensor, "num_samples"], Any]:
+        """Return density, and something from which `get_embedding` makes what `get_rgb` goes on from.
+
+        For many samples of which few are coloured: a field may leave to `get_embedding` what only colours need.
+        """
+        return self.get_density(positions, frame_rows, prepared)
+
+    def get_embedding(self, lean: Any) -> Any:
+        """Return what `get_rgb` goes on from, of some of the samples that `get_lean_density` was given."""
+        return lean
+
     @abstractmethod
     def get_rgb(
         self,

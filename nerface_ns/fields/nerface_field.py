@@ -40,6 +40,9 @@ class NeRFaceFieldConfig(FaceFieldConfig):
     """Layers from features and view direction to the colour (the code allocates a fourth and never uses it)."""
     colour_width: int = 128
     """Units of the colour layers."""
+    unused_colour_layer: bool = False
+    """Keep the fourth colour layer that the code allocates and never asks, untrained; imported checkpoints have it, so
+    that they can be exported as they were."""
     density_activation: Literal["relu", "softplus"] = "relu"
     """What makes the density positive. Behind an occupancy grid take the softplus: a ReLU that is zero over a cell when
     the grid is first refreshed gets no gradient there ever after."""
@@ -94,15 +97,17 @@ class NeRFaceField(FaceField):
         self.colour = nn.ModuleList([nn.Linear(width + num_direction, config.colour_width)])
         self.colour.extend(nn.Linear(config.colour_width, config.colour_width) for _ in range(config.colour_layers - 1))
         self.rgb = nn.Linear(config.colour_width, 3)
+        if config.unused_colour_layer:
+            self.unused_colour = nn.Linear(config.colour_width, config.colour_width).requires_grad_(False)
 
     def prepare(self, condition: FaceCondition) -> Tensor:
         """Join each frame's expression and latent code."""
         return torch.cat([condition.expression, condition.latent_code], dim=-1)
 
-    def get_raw_density(
+    def get_hidden(
         self, positions: Float[Tensor, "num_samples 3"], frame_rows: Int[Tensor, "num_samples"], prepared: Tensor
-    ) -> tuple[Float[Tensor, "num_samples"], Float[Tensor, "num_samples num_features"]]:
-        """Return density before noise and activation, and the features."""
+    ) -> Float[Tensor, "num_samples width"]:
+        """Return the trunk's output."""
         if self.config.coordinates == "box":
             positions = self.normalise(positions) * 2 - 1
         encoded = encode_octaves(positions, self.config.position_octaves, include_input=True)
@@ -112,7 +117,13 @@ class NeRFaceField(FaceField):
                 hidden = torch.relu(layer(torch.cat([encoded, hidden], dim=-1), prepared, frame_rows))
             else:
                 hidden = torch.relu(layer(hidden))
-        features = self.feature(hidden)
+        return hidden
+
+    def get_raw_density(
+        self, positions: Float[Tensor, "num_samples 3"], frame_rows: Int[Tensor, "num_samples"], prepared: Tensor
+    ) -> tuple[Float[Tensor, "num_samples"], Float[Tensor, "num_samples num_features"]]:
+        """Return density before noise and activation, and the features."""
+        features = self.feature(self.get_hidden(positions, frame_rows, prepared))
         return self.density(features)[:, 0], features
 
     def get_density(
@@ -120,10 +131,25 @@ class NeRFaceField(FaceField):
     ) -> tuple[Float[Tensor, "num_samples"], Float[Tensor, "num_samples num_features"]]:
         """Return density, noisy in training, and the features."""
         raw, features = self.get_raw_density(positions, frame_rows, prepared)
+        return self._activate(raw), features
+
+    def get_lean_density(
+        self, positions: Float[Tensor, "num_samples 3"], frame_rows: Int[Tensor, "num_samples"], prepared: Tensor
+    ) -> tuple[Float[Tensor, "num_samples"], Float[Tensor, "num_samples width"]]:
+        """Return density and the trunk's output; feature and density layer are linear, hence one layer."""
+        hidden = self.get_hidden(positions, frame_rows, prepared)
+        weight, bias = self.density.weight @ self.feature.weight, self.density(self.feature.bias)
+        return self._activate(nn.functional.linear(hidden, weight, bias)[:, 0]), hidden
+
+    def get_embedding(self, lean: Float[Tensor, "num_samples width"]) -> Float[Tensor, "num_samples num_features"]:
+        """Return the features of the trunk's output."""
+        return self.feature(lean)
+
+    def _activate(self, raw: Tensor) -> Tensor:
         if self.training and self.config.density_noise > 0:
             raw = raw + torch.randn_like(raw) * self.config.density_noise
         activation = torch.relu if self.config.density_activation == "relu" else nn.functional.softplus
-        return activation(raw + self.config.density_bias) * self.density_factor, features
+        return activation(raw + self.config.density_bias) * self.density_factor
 
     def get_rgb(
         self,
@@ -132,7 +158,7 @@ class NeRFaceField(FaceField):
         prepared: Tensor,
         embedding: Float[Tensor, "num_samples num_features"],
     ) -> Float[Tensor, "num_samples 3"]:
-        """Return colours of features as seen along view directions."""
+        """Return colours of features as seen along view directions, or along what the model tells instead of them."""
         encoded = encode_octaves(directions, self.config.direction_octaves, include_input=False)
         hidden = torch.cat([embedding, encoded], dim=-1)
         for layer in self.colour:

@@ -1,4 +1,4 @@
-"""Where on a ray a coarse and a fine network are asked: NeRF's two rounds of samples.
+"""At which depths of a ray a coarse and a fine network are asked: NeRF's two rounds of samples.
 
 nerfstudio's `UniformSampler` and `PDFSampler` cut a ray into intervals that end at the far plane and ask in their
 middles. Here, as in NerFace, samples are points, each of which stands for the stretch up to the next one.
@@ -18,7 +18,7 @@ LEAST_SHARE = 1e-5
 """Bins with a smaller share of the weights are not interpolated within (NeRF's code)."""
 
 
-def stratified_distances(
+def stratified_depths(
     nears: Float[Tensor, "num_rays 1"],
     fars: Float[Tensor, "num_rays 1"],
     num_samples: int,
@@ -33,16 +33,16 @@ def stratified_distances(
             keep to their inner side; None leaves all where they are.
     """
     share = torch.linspace(0, 1, num_samples, dtype=nears.dtype, device=nears.device)
-    distances = nears * (1 - share) + fars * share
+    depths = nears * (1 - share) + fars * share
     if chance is None:
-        return distances
-    middles = (distances[:, 1:] + distances[:, :-1]) / 2
-    lower = torch.cat([distances[:, :1], middles], dim=-1)
-    upper = torch.cat([middles, distances[:, -1:]], dim=-1)
+        return depths
+    middles = (depths[:, 1:] + depths[:, :-1]) / 2
+    lower = torch.cat([depths[:, :1], middles], dim=-1)
+    upper = torch.cat([middles, depths[:, -1:]], dim=-1)
     return lower + (upper - lower) * chance
 
 
-def importance_distances(
+def importance_depths(
     edges: Float[Tensor, "num_rays num_edges"],
     weights: Float[Tensor, "num_rays num_bins"],
     chance: Float[Tensor, "num_rays num_samples"],
@@ -66,11 +66,11 @@ def importance_distances(
     return start + (chance - low) / share * (end - start)
 
 
-def refined_distances(
-    distances: Float[Tensor, "num_rays num_coarse"],
+def refined_depths(
+    depths: Float[Tensor, "num_rays num_coarse"],
     weights: Float[Tensor, "num_rays num_coarse"],
     num_samples: int,
-    is_random: bool,
+    chance: Optional[Float[Tensor, "num_rays num_samples"]] = None,
 ) -> Float[Tensor, "num_rays num_fine"]:
     """Add samples where the coarse ones weigh most.
 
@@ -78,19 +78,16 @@ def refined_distances(
     the background, have none.
 
     Args:
-        distances: Coarse samples, growing along a ray.
+        depths: Coarse samples, growing along a ray.
         weights: Their shares in the ray's colour.
         num_samples: Samples to add.
-        is_random: Draw them at random, else at even steps of the running sum.
+        chance: Numbers in [0, 1) that place the new samples on the running sum; None takes even steps.
 
     Returns:
         Old and new samples in order, without a gradient.
     """
-    shape = (len(distances), num_samples)
-    if is_random:
-        chance = torch.rand(shape, dtype=distances.dtype, device=distances.device)
-    else:
-        chance = torch.linspace(0, 1, num_samples, dtype=distances.dtype, device=distances.device).expand(shape)
-    middles = (distances[:, 1:] + distances[:, :-1]) / 2
-    added = importance_distances(middles, weights[:, 1:-1].detach(), chance)
-    return torch.cat([distances, added], dim=-1).sort(dim=-1).values
+    if chance is None:
+        chance = torch.linspace(0, 1, num_samples, dtype=depths.dtype, device=depths.device).expand(len(depths), -1)
+    middles = (depths[:, 1:] + depths[:, :-1]) / 2
+    added = importance_depths(middles, weights[:, 1:-1].detach(), chance)
+    return torch.cat([depths, added], dim=-1).sort(dim=-1).values

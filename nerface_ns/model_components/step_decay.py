@@ -20,6 +20,8 @@ class StepDecaySchedulerConfig(SchedulerConfig):
     """Factor on the rate over `decay_steps` (NerFace's configurations: `lr_decay_factor`)."""
     decay_steps: int = 250_000
     """Steps for one such factor (NerFace's configurations: `lr_decay`, in thousands)."""
+    lag_steps: int = 1
+    """Steps by which the law runs late: NerFace's code sets the rate after a step, from that step's number."""
 
 
 class StepDecayScheduler(Scheduler):
@@ -29,5 +31,5 @@ class StepDecayScheduler(Scheduler):
 
     def get_scheduler(self, optimizer: Optimizer, lr_init: float) -> LambdaLR:
         """Return a scheduler whose state holds plain Python numbers, which torch loads safely."""
-        factor, decay_steps = self.config.factor, self.config.decay_steps
-        return LambdaLR(optimizer, lr_lambda=lambda step: factor ** (step / decay_steps))
+        factor, decay_steps, lag = self.config.factor, self.config.decay_steps, self.config.lag_steps
+        return LambdaLR(optimizer, lr_lambda=lambda step: factor ** (max(step - lag, 0) / decay_steps))

@@ -18,14 +18,18 @@ from torch import Tensor
 
 from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.expression import ExpressionEncodingConfig
-from nerface_ns.conditioning.face_condition import CodeProtocol, FaceCondition
+from nerface_ns.conditioning.face_condition import CodeProtocol, DrivenFrame, FaceCondition, FrameDriver, ask_driver
 from nerface_ns.conditioning.head_pose import HeadPoseEncoding
 from nerface_ns.conditioning.latent_codes import LatentCodesConfig
 from nerface_ns.conditioning.recorded_track import RecordedTrack
+from nerface_ns.conditioning.recorded_views import RecordedViews
+from nerface_ns.fields.base_face_field import FaceField, FaceFieldConfig
 from nerface_ns.model_components.background import BackgroundConfig
 from nerface_ns.model_components.image_metrics import full_scores
 from nerface_ns.model_components.perceptual_distance import PerceptualDistance
 from nerface_ns.model_components.schedules import TrainingProgress
+from nerface_ns.models.checkpoint_sizes import check_sizes
+from nerface_ns.viewer.face_panel import FacePanel
 
 
 @dataclass
@@ -63,6 +67,8 @@ class FaceModel(Model):
 
     config: FaceModelConfig
     train_camera_to_world: Tensor
+    frame_driver: Optional[FrameDriver] = None
+    """Says what cameras without an expression of their own show; None follows the recording along their time."""
 
     def populate_modules(self) -> None:
         """Build what depends on the dataset."""
@@ -87,9 +93,23 @@ class FaceModel(Model):
         poses = metadata[keys.TRAIN_CAMERA_TO_WORLD].float()
         self.register_buffer("train_camera_to_world", poses, persistent=False)
         self.head_pose_encoding = HeadPoseEncoding(poses)
+        recorded = metadata.get(keys.RECORDED_VIEWS, (poses, expression))
+        self.recorded_views = RecordedViews(*recorded)
         self.training_progress = TrainingProgress(self.config.max_num_steps)
+        self.face_panel = FacePanel(self)  # where nerfstudio's viewer finds it; empty until then
         self._perceptual_distance: Optional[PerceptualDistance] = None
-        self.register_load_state_dict_pre_hook(_check_sizes)
+        self.register_load_state_dict_pre_hook(check_sizes)
+
+    def make_field(self, config: FaceFieldConfig, with_expression: bool = True) -> FaceField:
+        """Build a radiance field for the data's number of coefficients, or for none, and the model's codes."""
+        num_coefficients = len(self.expression_names) if with_expression else 0
+        code_length = self.config.latent_codes.length
+        return config.setup(scene_box=self.scene_box, num_coefficients=num_coefficients, code_length=code_length)
+
+    @property
+    def unseen_code(self) -> Tuple[CodeProtocol, int]:
+        """Protocol that gives frames never trained on their latent code, and the frame of protocol "frame"."""
+        return self.config.code_protocol, self.config.code_frame
 
     def get_outputs(self, ray_bundle: RayBundle) -> Dict[str, Tensor]:
         """Render rays that carry their conditions, as the data manager makes them.
@@ -145,6 +165,7 @@ class FaceModel(Model):
         camera_to_world: Float[Tensor, "num_frames 3 4"],
         frame_index: Optional[Int[Tensor, "num_frames"]] = None,
         expression: Optional[Float[Tensor, "num_frames num_coefficients"]] = None,
+        latent_code: Optional[Float[Tensor, "num_frames code_length"]] = None,
     ) -> FaceCondition:
         """Look up what is known of frames.
 
@@ -152,54 +173,79 @@ class FaceModel(Model):
             camera_to_world: The frames' cameras.
             frame_index: Training frames, -1 for others; None if none was trained on.
             expression: Raw coefficients; None takes those of the training frames.
+            latent_code: Codes; None takes the training frames', and for others follows the code protocol.
         """
         if frame_index is None:
             frame_index = torch.full((len(camera_to_world),), -1, device=self.device)
-        known = frame_index >= 0
         if expression is None:
             expression = self.track.expression[frame_index]
-        code = self.latent_codes(frame_index.clamp(min=0))
-        if not known.all():
-            unseen = self.latent_codes.unseen(expression, self.config.code_protocol, self.config.code_frame)
-            code = torch.where(known[:, None], code, unseen)
+        if latent_code is None:
+            latent_code = self._look_up_codes(frame_index, expression)
         rotation, position = camera_to_world[:, :, :3], camera_to_world[:, :, 3]
         pose = self.head_pose_encoding(rotation, position)
-        return FaceCondition(self.expression_encoding(expression), code, pose, rotation)
+        return FaceCondition(self.expression_encoding(expression), latent_code, pose, rotation)
 
-    def get_camera_condition(self, camera: Cameras) -> FaceCondition:
-        """Return what a camera asks for: its own expression, else the track's at its time, else the average face."""
+    def _look_up_codes(self, frame_index: Tensor, expression: Tensor) -> Tensor:
+        known = frame_index >= 0
+        code = self.latent_codes(frame_index.clamp(min=0))
+        if known.all():
+            return code
+        unseen = self.latent_codes.unseen(expression, *self.unseen_code)
+        return torch.where(known[:, None], code, unseen)
+
+    def get_camera_condition(self, camera: Cameras, driven: Optional[DrivenFrame] = None) -> FaceCondition:
+        """Return what a camera asks for; `driven` is the frame driver's answer, where it was asked already.
+
+        Its own expression, else that of the training frame it is, else the frame driver's, else the recording's at its
+        time, else what was recorded from there. A latent code of its own, or the driver's, precedes the code protocol.
+        """
+        driven = ask_driver(self.frame_driver, camera) if driven is None else driven
         metadata = camera.metadata or {}
         index = metadata.get(keys.FRAME_INDEX)
-        expression = metadata.get(keys.EXPRESSION)
-        if expression is not None:
-            expression = expression.reshape(1, -1).float()
-        elif index is None or int(index.flatten()[0]) < 0:
-            times = camera.times
-            expression = self.track.mean[None] if times is None else self.track(times.reshape(1).float())
-        if expression is not None and expression.shape[1] != self.track.expression.shape[1]:
-            raise ValueError(
-                f"camera: expected {self.track.expression.shape[1]} expression coefficients as in training, "
-                f"got {expression.shape[1]}"
-            )
-        camera_to_world = camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(self.device)
+        expression = metadata.get(keys.EXPRESSION, driven.expression)
+        latent_code = metadata.get(keys.LATENT_CODE, driven.latent_code)
+        if expression is None and (index is None or int(index.flatten()[0]) < 0):
+            expression = self._recorded_expression(camera)
+        num_coefficients, code_length = self.track.expression.shape[1], self.latent_codes.codes.shape[1]
+        expression = self._as_row(expression, num_coefficients, "expression coefficients")
+        latent_code = self._as_row(latent_code, code_length, "numbers in a latent code")
+        camera_to_world = camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(self.train_camera_to_world)
         frame_index = None if index is None else index.reshape(-1)[:1].to(self.device)
-        if expression is not None:
-            expression = expression.to(self.device)
-        return self.make_condition(camera_to_world, frame_index, expression)
+        return self.make_condition(camera_to_world, frame_index, expression, latent_code)
+
+    def _recorded_expression(self, camera: Cameras) -> Tensor:
+        if camera.times is not None:
+            return self.track(camera.times.reshape(-1)[:1].to(self.train_camera_to_world))
+        return self.recorded_views(camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(self.train_camera_to_world))
+
+    def _as_row(self, asked: Optional[Tensor], length: int, what: str) -> Optional[Tensor]:
+        if asked is None:
+            return None
+        row = asked.reshape(1, -1).to(self.train_camera_to_world)
+        if row.shape[1] != length:
+            raise ValueError(f"camera: expected {length} {what} as in training, got {row.shape[1]}")
+        return row
+
+    def prepare_image(self, rays: RayBundle, height: int, width: int, condition: FaceCondition) -> None:
+        """Look at a whole image's rays, flat and row by row, before they are rendered in chunks.
+
+        A model may add metadata to them; they are not on its device yet.
+        """
 
     @torch.no_grad()
     def get_outputs_for_camera(self, camera: Cameras, obb_box: Optional[OrientedBox] = None) -> Dict[str, Tensor]:
         """Render one camera's whole image; see `get_camera_condition` for the expression it shows."""
-        condition = self.get_camera_condition(camera)
+        driven = ask_driver(self.frame_driver, camera)
+        condition = self.get_camera_condition(camera, driven)
         bare = camera.reshape((camera.size,))[0:1]
         bare.metadata = None  # what a frame has in common shall not travel on every ray
         bundle = bare.generate_rays(camera_indices=0, keep_shape=True, obb_box=obb_box)
         height, width = bundle.origins.shape[:2]
         rows = (torch.arange(height, device=bundle.origins.device) + 0.5) / height
         columns = (torch.arange(width, device=bundle.origins.device) + 0.5) / width
-        position = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
-        bundle.metadata[keys.PIXEL_POSITION] = position
+        bundle.metadata[keys.PIXEL_POSITION] = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
         flat = bundle.flatten()
+        self.prepare_image(flat, height, width, condition)
         chunks = []
         for start in range(0, height * width, self.config.eval_num_rays_per_chunk):
             chunk = flat[start : start + self.config.eval_num_rays_per_chunk].to(self.device)
@@ -207,7 +253,7 @@ class FaceModel(Model):
             chunks.append(self.render_rays(chunk, condition, frame_rows, width / height))
         # nerfstudio's colour maps take floats only.
         images = {name: torch.cat([chunk[name] for chunk in chunks]).float() for name in chunks[0]}
-        return {name: image.reshape(height, width, -1) for name, image in images.items()}
+        return driven.compose({name: image.reshape(height, width, -1) for name, image in images.items()})
 
     def get_rgba_image(self, outputs: Dict[str, Tensor], output_name: str = "rgb") -> Tensor:
         """Return the head alone: straight (not premultiplied) colours and its opacity as alpha."""
@@ -252,19 +298,3 @@ class FaceModel(Model):
             if self._perceptual_distance.message is not None:
                 warnings.warn(self._perceptual_distance.message, stacklevel=2)
         return self._perceptual_distance
-
-
-def _check_sizes(module: FaceModel, state_dict: Dict[str, Any], prefix: str, *_: Any) -> None:
-    """Name the sizes that differ before torch lists every tensor that does not fit."""
-    for name, axis, what in (
-        ("latent_codes.codes", 0, "training frames"),
-        ("latent_codes.codes", 1, "numbers per latent code"),
-        ("expression_encoding.mean", 0, "expression coefficients"),
-    ):
-        stored = state_dict.get(prefix + name)
-        expected = module.get_parameter(name) if name.endswith("codes") else module.get_buffer(name)
-        if stored is not None and stored.shape[axis] != expected.shape[axis]:
-            raise ValueError(
-                f"checkpoint: expected {expected.shape[axis]} {what} as in the data, got {stored.shape[axis]}; "
-                "was it trained on other data or with other settings?"
-            )

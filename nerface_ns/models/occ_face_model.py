@@ -14,12 +14,13 @@ from torch.nn import Parameter
 
 from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.face_condition import FaceCondition
-from nerface_ns.fields.base_face_field import FaceField, FaceFieldConfig
+from nerface_ns.fields.base_face_field import FaceFieldConfig
 from nerface_ns.model_components.losses import code_penalty, distortion_loss, matte_loss, opacity_entropy
 from nerface_ns.model_components.occupancy import FaceOccupancyGridConfig
 from nerface_ns.model_components.packed_samples import PackedSamples, accumulate, packed_weights
 from nerface_ns.models.base_face_model import FaceModel, FaceModelConfig
 from nerface_ns.models.initial_carving import CarvingConfig
+from nerface_ns.models.parameter_groups import parameter_groups
 
 LEAST_OPACITY = 0.01
 """Opacity from which on a ray has a depth of its own, the mean over what it meets; clearer ones get the far plane."""
@@ -69,25 +70,14 @@ class OccFaceModel(FaceModel):
     def populate_modules(self) -> None:
         """Build the field and the occupancy grid."""
         super().populate_modules()
-        self.field: FaceField = self.config.radiance_field.setup(
-            scene_box=self.scene_box,
-            num_coefficients=len(self.expression_names),
-            code_length=self.config.latent_codes.length,
-        )
+        self.field = self.make_field(self.config.radiance_field)
         self.occupancy = self.config.occupancy.setup(aabb=self.scene_box.aabb)
         self.box_length = float((self.scene_box.aabb[1] - self.scene_box.aabb[0]).max())
         self.step_size = self.box_length / self.config.intervals_across_box
 
     def get_param_groups(self) -> Dict[str, List[Parameter]]:
         """Group parameters by how fast they may learn."""
-        tables = [p for name, p in self.field.named_parameters() if name.split(".")[-1] in ("table", "grids")]
-        known = {id(parameter) for parameter in tables}
-        groups = {"networks": [p for p in self.field.parameters() if id(p) not in known]}
-        if tables:
-            groups["grids"] = tables
-        groups["latent_codes"] = list(self.latent_codes.parameters())
-        groups["background"] = list(self.background.parameters())
-        return {name: trained for name, group in groups.items() if (trained := [p for p in group if p.requires_grad])}
+        return parameter_groups([self.field], self.latent_codes, self.background)
 
     def get_training_callbacks(
         self, training_callback_attributes: TrainingCallbackAttributes

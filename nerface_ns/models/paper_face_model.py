@@ -1,29 +1,46 @@
-"""NerFace as published: a coarse and a fine network, and the background as each ray's last sample."""
+"""NerFace itself: a coarse and a fine network, and the background as each ray's last sample."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import Dict, List, NamedTuple, Optional, Tuple, Type
+from functools import partial
+from typing import Any, Dict, List, Literal, Optional, Tuple, Type, Union
 
 import torch
 from jaxtyping import Int
 from nerfstudio.cameras.rays import RayBundle
+from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
 from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.functional import mse_loss
 
 from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.expression import ExpressionEncodingConfig
-from nerface_ns.conditioning.face_condition import FaceCondition
+from nerface_ns.conditioning.face_condition import CodeProtocol, FaceCondition
 from nerface_ns.conditioning.latent_codes import LatentCodesConfig
-from nerface_ns.fields.base_face_field import FaceField, FaceFieldConfig
-from nerface_ns.model_components.opaque_end import opaque_end_weights
-from nerface_ns.model_components.ray_sampling import refined_distances, stratified_distances
+from nerface_ns.fields.base_face_field import FaceFieldConfig
+from nerface_ns.model_components.block_occupancy import ImageBlocks
 from nerface_ns.models.base_face_model import FaceModel, FaceModelConfig
+from nerface_ns.models.paper_fidelity import (
+    DirectionInput,
+    Fidelity,
+    FidelityChoices,
+    FollowsFidelity,
+    fidelity_choices,
+)
+from nerface_ns.models.paper_rays import PaperRays, RenderedRays, join_rendered, make_paper_rays
+from nerface_ns.models.paper_rendering import Colours, PaperRenderer
+from nerface_ns.models.paper_skipping import IMAGE_BLOCK, OccupiedRenderer, SkippingSettings
+from nerface_ns.models.parameter_groups import parameter_groups
 
 CPU_RAYS = 64
 """Rays rendered at a time on a CPU outside training: a layer's outputs for their samples stay in its caches, which
 takes about half the time of a thousand rays."""
+
+
+NUM_TESTED_RAYS = 128
+"""Rays of an image that are rendered with and without skipping, to see what skipping does."""
 
 
 @dataclass
@@ -32,6 +49,28 @@ class PaperFaceModelConfig(FaceModelConfig):
 
     _target: Type = field(default_factory=lambda: PaperFaceModel)
     """Target class to instantiate."""
+    fidelity: Fidelity = "published"
+    """"published": what the paper describes, evaluated without chance. "released": what its released code computes, on
+    data as its own, the head 0.5 from the camera. It decides every field below that is None or "fidelity"; another
+    value goes before it. See `paper_fidelity`; one difference more is the pixel sampler's `transposed_box`."""
+    direction_input: Union[DirectionInput, FollowsFidelity] = "fidelity"
+    """What the colour layers are told of a ray: its "view_direction" (published), or the "last_columns" of the released
+    code's ray batch: z of the direction that reaches depth 1, near and far (released)."""
+    jitter_in_evaluation: Optional[bool] = None
+    """Draw samples at random outside training too (released: `perturb` of its validation settings)."""
+    code_protocol: Union[CodeProtocol, FollowsFidelity] = "fidelity"  # type: ignore[assignment]
+    """Latent code of frames that were not trained on: "zero" (published), "mean" of all, "nearest" training
+    expression's, or that of training frame `code_frame` (released: "frame")."""
+    code_frame: int = 10
+    """Training frame of protocol "frame". The released code takes the one made from the recording's frame 10, which row
+    10 of the data's `index_map.npy` names."""
+    freeze_codes_on_resume: Optional[bool] = None
+    """Train the latent codes no longer once a training is resumed (released)."""
+    use_expression: bool = True
+    """Tell the networks the expression; without it they model one face for all (the paper's ablation)."""
+    background_at_end: bool = True
+    """Let each ray end in the background's colour; without it the networks have to model the background, and the last
+    sample, opaque as ever, has the network's colour (the paper's ablation)."""
     eval_num_rays_per_chunk: int = 1 << 12
     """Rays rendered at a time outside training, which take about 2 GB; on a CPU they are cut finer."""
     expression: ExpressionEncodingConfig = field(
@@ -39,7 +78,7 @@ class PaperFaceModelConfig(FaceModelConfig):
     )
     """How tracked coefficients become the network's condition."""
     latent_codes: LatentCodesConfig = field(default_factory=lambda: LatentCodesConfig(length=32))
-    """Per-frame codes."""
+    """Per-frame codes; length 0 is the paper's ablation without them."""
     coarse_field: FaceFieldConfig = field(default_factory=FaceFieldConfig)
     """The network that is asked along the whole ray."""
     fine_field: FaceFieldConfig = field(default_factory=FaceFieldConfig)
@@ -50,24 +89,32 @@ class PaperFaceModelConfig(FaceModelConfig):
     """Samples that the fine network gets beside the coarse ones, where these weigh most."""
     near: Optional[float] = None
     """Depth along the camera's axis at which rays are first sampled, in scene units; None takes the data's near plane
-    (release: 0.2)."""
+    (published) or 0.2 (released)."""
     far: Optional[float] = None
-    """Depth of the last sample, which shows the background; None takes the data's far plane (release: 0.8)."""
+    """Depth of the last sample, which shows the background; None takes the data's far plane (published) or 0.8
+    (released)."""
     coarse_weight: float = 1.0
     """Weight of the coarse colours' squared error beside the fine ones'."""
     code_weight: float = 0.005
-    """Weight of the latent code's length, not squared (0.0005 times 10)."""
-
-
-class _Rendered(NamedTuple):
-    weights: Tensor
-    """(num_rays, num_samples); the last is the background's."""
-    foreground: Tensor
-    """(num_rays, 3) premultiplied."""
+    """Weight of the latent code's length, not squared (0.0005 times 10); 0 is the ablation without it."""
+    eval_skipping: Literal["none", "occupied"] = "none"
+    """Samples to evaluate in whole images: all, or those that an occupancy grid of the image and the light that is left
+    call for (see `paper_skipping`). Without effect in a crop, and where the networks model the background."""
+    skipping_block_px: int = 8
+    """Side of the grid's blocks of pixels, one ray of each of which is rendered whole to fill the grid."""
+    skipping_margin: int = 2
+    """Cells before and behind occupied ones that count as occupied too, in coarse samples' spacings."""
+    skipping_lost_weight: float = 1e-2
+    """Share in a ray's colour that may lie outside its occupied cells."""
+    skipping_least_light: float = 3e-3
+    """A ray ends when less light than this is left."""
+    skipping_colour_error: float = 4e-3
+    """Root mean square error of an image's colours, in [0, 1], that skipping may cause, as found on some of its rays.
+    Where no setting keeps to it, all samples are evaluated."""
 
 
 class PaperFaceModel(FaceModel):
-    """Two rounds of samples, each with its own network; jitter and density noise only in training.
+    """Two rounds of samples, each with its own network.
 
     Args:
         config: Settings.
@@ -87,30 +134,97 @@ class PaperFaceModel(FaceModel):
             )
         if config.background.random_in_training:
             raise ValueError("background.random_in_training: expected False, rays end in the background, got True")
-        self.near = self.near if config.near is None else config.near
-        self.far = self.far if config.far is None else config.far
+        near, far = self.choices.near_far or (self.near, self.far)
+        self.near = near if config.near is None else config.near
+        self.far = far if config.far is None else config.far
         if not 0 <= self.near < self.far:
             raise ValueError(f"near, far: expected 0 <= near < far, got {self.near} and {self.far}")
-        self.coarse_field, self.fine_field = (
-            self._make_field(config.coarse_field),
-            self._make_field(config.fine_field),
+        self.direction_input: DirectionInput = self.choices.direction_input
+        self.coarse_field = self.make_field(config.coarse_field, config.use_expression)
+        self.fine_field = self.make_field(config.fine_field, config.use_expression)
+        if not config.background_at_end:
+            self.background.requires_grad_(False)
+        self._renderer = PaperRenderer(
+            self.coarse_field,
+            self.fine_field,
+            config.num_coarse_samples,
+            config.num_importance_samples,
+            config.background_at_end,
+        )
+        self.eval_skipping = config.eval_skipping
+        self._occupied: Optional[OccupiedRenderer] = None
+
+    @property
+    def choices(self) -> FidelityChoices:
+        """What the fidelity, or a field of the config that goes before it, decides."""
+        c = self.config
+        return fidelity_choices(
+            c.fidelity, c.direction_input, c.jitter_in_evaluation, c.code_protocol, c.freeze_codes_on_resume
         )
 
-    def _make_field(self, config: FaceFieldConfig) -> FaceField:
-        return config.setup(
-            scene_box=self.scene_box,
-            num_coefficients=len(self.expression_names),
-            code_length=self.config.latent_codes.length,
-        )
+    @property
+    def unseen_code(self) -> Tuple[CodeProtocol, int]:
+        """See `FaceModel.unseen_code`."""
+        return self.choices.code_protocol, self.config.code_frame
+
+    def make_condition(self, *args: Any, **kwargs: Any) -> FaceCondition:
+        """See `FaceModel.make_condition`; without the expression where the networks are not told it."""
+        condition = super().make_condition(*args, **kwargs)
+        if self.config.use_expression:
+            return condition
+        return dataclasses.replace(condition, expression=condition.expression[:, :0])
 
     def get_param_groups(self) -> Dict[str, List[Parameter]]:
         """Group parameters as the other models do."""
-        groups = {
-            "networks": [*self.coarse_field.parameters(), *self.fine_field.parameters()],
-            "latent_codes": list(self.latent_codes.parameters()),
-            "background": list(self.background.parameters()),
-        }
-        return {name: trained for name, group in groups.items() if (trained := [p for p in group if p.requires_grad])}
+        return parameter_groups([self.coarse_field, self.fine_field], self.latent_codes, self.background)
+
+    def get_training_callbacks(
+        self, training_callback_attributes: TrainingCallbackAttributes
+    ) -> List[TrainingCallback]:
+        """Freeze the latent codes of a resumed training, whose first step is not step 0, where the settings say so."""
+        first_step: List[int] = []
+
+        def freeze(step: int) -> None:
+            if not first_step and step > 0:
+                self.latent_codes.requires_grad_(False)
+            first_step.append(step)
+            del first_step[1:]
+
+        if not self.choices.freeze_codes_on_resume:
+            return []
+        return [TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], freeze)]
+
+    def prepare_image(self, rays: RayBundle, height: int, width: int, condition: FaceCondition) -> None:
+        """Render one ray of each block of pixels whole, to know where the others need no samples."""
+        self._occupied = None
+        config = self.config
+        if self.eval_skipping == "none" or rays.nears is not None or not config.background_at_end or self.training:
+            return
+        blocks = ImageBlocks(height, width, config.skipping_block_px)
+        block = blocks.of_pixels()
+
+        def render(pixels: Tensor, colours: Colours) -> Tuple[PaperRays, Tuple[RenderedRays, RenderedRays]]:
+            chosen = rays[pixels.to(rays.origins.device)].to(self.device)
+            frame_rows = torch.zeros(len(chosen), dtype=torch.long, device=self.device)
+            made = self._make_rays(chosen, frame_rows, width / height)
+            return made, self._render_parts(made, condition, (None, None), colours)
+
+        settings = SkippingSettings(
+            config.skipping_margin,
+            config.skipping_lost_weight,
+            config.skipping_least_light,
+            config.skipping_colour_error,
+            (self.near, self.far),
+        )
+        occupied = OccupiedRenderer(self._renderer, settings, condition, blocks, render(blocks.middles(), "none")[1])
+        busy = occupied.is_busy.cpu()[block].nonzero()[:, 0]
+        if len(busy):
+            tested = busy[torch.linspace(0, len(busy) - 1, NUM_TESTED_RAYS).round().long()]
+            made, (_, whole) = render(tested, "fine")
+            if not occupied.choose_stride(made, block[tested].to(self.device), whole, len(busy) / len(block)):
+                return
+        rays.metadata[IMAGE_BLOCK] = block[:, None].to(rays.origins.device)
+        self._occupied = occupied
 
     def render_rays(
         self,
@@ -120,68 +234,49 @@ class PaperFaceModel(FaceModel):
         aspect: Optional[float] = None,
     ) -> Dict[str, Tensor]:
         """Render rays; see `FaceModel.render_rays`. In training also "rgb_coarse" and "code_length"."""
-        if self.training or torch.is_grad_enabled() or ray_bundle.origins.device.type != "cpu":
-            return self._render_at_once(ray_bundle, condition, frame_rows, aspect)
-        slices = [slice(start, start + CPU_RAYS) for start in range(0, len(frame_rows), CPU_RAYS)]
-        parts = [self._render_at_once(ray_bundle[part], condition, frame_rows[part], aspect) for part in slices]
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        rays = self._make_rays(ray_bundle, frame_rows, aspect)
+        if self.training or torch.is_grad_enabled():
+            colours = "both" if self.training else "fine"
+            coarse, fine = self._renderer.render(rays, condition, partial(self._draw, rays), colours)
+            outputs = fine.outputs(rays)
+            if self.training:
+                outputs["rgb_coarse"] = coarse.rgb
+                outputs["code_length"] = condition.latent_code.norm(dim=-1).mean()
+            return outputs
+        chances = tuple(self._draw(rays, count) for count in self._renderer.num_samples)
+        block = ray_bundle.metadata.get(IMAGE_BLOCK)
+        if block is None or self._occupied is None:
+            return self._render_parts(rays, condition, chances)[1].outputs(rays)
+        return self._occupied.render(rays, block[:, 0], chances)
 
-    def _render_at_once(
-        self, ray_bundle: RayBundle, condition: FaceCondition, frame_rows: Tensor, aspect: Optional[float]
-    ) -> Dict[str, Tensor]:
-        config = self.config
-        background = self.background(ray_bundle.metadata[keys.PIXEL_POSITION], aspect)
-        nears, fars = self._get_planes(ray_bundle)
-        shape = (len(nears), config.num_coarse_samples)
-        chance = torch.rand(shape, dtype=nears.dtype, device=nears.device) if self.training else None
-        distances = stratified_distances(nears, fars, config.num_coarse_samples, chance)
-        coarse = self._render_at(distances, self.coarse_field, ray_bundle, condition, frame_rows, self.training)
-        distances = refined_distances(distances, coarse.weights, config.num_importance_samples, self.training)
-        fine = self._render_at(distances, self.fine_field, ray_bundle, condition, frame_rows, True)
-        outputs = {
-            "rgb": fine.foreground + fine.weights[:, -1:] * background,
-            "foreground": fine.foreground,
-            "background": background,
-            "accumulation": fine.weights[:, :-1].sum(dim=-1, keepdim=True),
-            "depth": (fine.weights * distances).sum(dim=-1, keepdim=True),
-            "num_samples_per_ray": torch.full((len(distances), 1), distances.shape[1], device=distances.device),
-        }
-        if self.training:
-            outputs["rgb_coarse"] = coarse.foreground + coarse.weights[:, -1:] * background
-            outputs["code_length"] = condition.latent_code.norm(dim=-1).mean()
-        return outputs
+    def _make_rays(self, ray_bundle: RayBundle, frame_rows: Tensor, aspect: Optional[float]) -> PaperRays:
+        position = ray_bundle.metadata[keys.PIXEL_POSITION].to(self.train_camera_to_world)
+        background = self.background(position, aspect)
+        return make_paper_rays(ray_bundle, frame_rows, background, (self.near, self.far), self.direction_input)
 
-    def _get_planes(self, ray_bundle: RayBundle) -> Tuple[Tensor, Tensor]:
-        """Distances to the near and far plane, within the viewer's crop where there is one."""
-        per_depth = ray_bundle.metadata["directions_norm"]
-        nears, fars = self.near * per_depth, self.far * per_depth
-        if ray_bundle.nears is not None and ray_bundle.fars is not None:
-            nears = nears.maximum(ray_bundle.nears).minimum(fars)
-            fars = fars.minimum(ray_bundle.fars).maximum(nears)
-        return nears, fars
+    def _draw(self, rays: PaperRays, num_samples: int) -> Optional[Tensor]:
+        """Draw numbers that place so many samples of each ray, unless they stand still."""
+        if not (self.training or self.choices.jitter_in_evaluation):
+            return None
+        return torch.rand(len(rays.lengths), num_samples, dtype=rays.lengths.dtype, device=rays.lengths.device)
 
-    def _render_at(
+    def _render_parts(
         self,
-        distances: Tensor,
-        radiance_field: FaceField,
-        ray_bundle: RayBundle,
+        rays: PaperRays,
         condition: FaceCondition,
-        frame_rows: Tensor,
-        with_colours: bool,
-    ) -> _Rendered:
-        """Ask a network at (num_rays, num_samples) distances; without colours the foreground is black."""
-        num_rays, num_samples = distances.shape
-        directions = ray_bundle.directions[:, None].expand(-1, num_samples, -1)
-        positions = (ray_bundle.origins[:, None] + distances[..., None] * directions).reshape(-1, 3)
-        rows = frame_rows.repeat_interleave(num_samples)
-        prepared = radiance_field.prepare(condition)
-        densities, embedding = radiance_field.get_density(positions, rows, prepared)
-        weights = opaque_end_weights(densities.reshape(num_rays, num_samples), distances)
-        if not with_colours:
-            return _Rendered(weights, torch.zeros_like(ray_bundle.origins))
-        colours = radiance_field.get_rgb(directions.reshape(-1, 3), rows, prepared, embedding)
-        colours = colours.reshape(num_rays, num_samples, 3)
-        return _Rendered(weights, (weights[:, :-1, None] * colours[:, :-1]).sum(dim=1))
+        chances: Tuple[Optional[Tensor], ...],
+        colours: Colours = "fine",
+    ) -> Tuple[RenderedRays, RenderedRays]:
+        """Render rays some at a time, with numbers that were drawn before."""
+        size = CPU_RAYS if rays.origins.device.type == "cpu" else self.config.eval_num_rays_per_chunk
+        coarse, fine = [], []
+        for start in range(0, len(rays.origins), size):
+            part = slice(start, start + size)
+            drawn = iter([None if chance is None else chance[part] for chance in chances])
+            rendered = self._renderer.render(rays.part(part), condition, lambda _, drawn=drawn: next(drawn), colours)
+            coarse.append(rendered[0])
+            fine.append(rendered[1])
+        return join_rendered(coarse), join_rendered(fine)
 
     def get_loss_dict(
         self,

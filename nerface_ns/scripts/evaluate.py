@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
 from nerface_ns.scripts.command_errors import one_clear_error
 
 if TYPE_CHECKING:
-    from nerface_ns.evaluation.split_scores import RenderedFrame
+    from nerface_ns.evaluation.evaluation_protocol import EvaluationProtocol
+    from nerface_ns.evaluation.split_scores import RenderedFrame, SplitScores
 
 
 @dataclass
 class EvaluateCommand:
-    """Score a trained run, whole splits at a time: full image, face box, mouth, eyes and mask."""
+    """Score a trained run, whole splits at a time: full image, face box, mouth, eyes and mask.
+
+    Every figure is a mean over a split's frames: of the frames' PSNR in dB, of their mean absolute difference of
+    colours in [0, 1] (L1), of SSIM with a Gaussian 11x11 window, and of LPIPS with AlexNet.
+    """
 
     load_config: Path
     """The run's config.yml."""
     split: tuple[Literal["test", "val", "nvs", "train"], ...] = ()
-    """Splits to score; without it every one of test, val and nvs (novel views) that the dataset has."""
+    """Splits to score; without it every one of test, val and nvs (novel views) that the dataset has, with --paper the
+    test split."""
     output_dir: Path | None = None
     """Folder for side-by-side pictures (truth, render, error, accumulation, depth); none are written without it."""
     image_every: int = 1
@@ -33,7 +39,15 @@ class EvaluateCommand:
     """Latent code of frames never trained on: zero, the training codes' mean, the code of the training frame with the
     nearest expression, or of one given frame; the run's own rule without it."""
     code_frame: int | None = None
-    """Training frame of protocol frame."""
+    """Training frame of protocol frame, or, with --paper, of NerFace's."""
+    code_protocols: tuple[Literal["zero", "mean", "nearest", "frame"], ...] = ()
+    """Several protocols side by side: a table with a row for each, and a JSON file with their scores under
+    "protocols"."""
+    paper: bool = False
+    """Score as NerFace does, beside the protocols named: the code of the training frame that its released evaluation
+    takes for every frame, images cut to 8 bits, SSIM and LPIPS as its metrics script computes them."""
+    max_frames: int | None = None
+    """Frames of each split to score, evenly spread; all without it."""
 
 
 def main(command: EvaluateCommand) -> None:
@@ -41,37 +55,125 @@ def main(command: EvaluateCommand) -> None:
     from nerfstudio.utils.rich_utils import CONSOLE
 
     from nerface_ns.evaluation.data_splits import check_splits
+    from nerface_ns.evaluation.paper_protocol import PAPER_SPLIT
     from nerface_ns.evaluation.run_loader import load_run
-    from nerface_ns.evaluation.run_record import require_writable_folder, run_record, write_json
-    from nerface_ns.evaluation.score_table import score_table
-    from nerface_ns.evaluation.split_scores import code_protocol, scores_as_json
+    from nerface_ns.evaluation.run_record import run_record, write_json
     from nerface_ns.model_components.perceptual_distance import PerceptualDistance
-    from nerface_ns.scripts.run_steps import near_far, plain_console, score_splits
+    from nerface_ns.scripts.run_steps import near_far, plain_console, score_splits_by_protocol
 
-    if command.image_every < 1:
-        raise ValueError(f"--image-every needs to be at least 1, got {command.image_every}")
-    if command.output_dir is not None:
-        require_writable_folder(command.output_dir, "--output-dir")
-    if command.json is not None:
-        require_writable_folder(command.json.parent, "--json")
+    _check_options(command)
     config, pipeline, checkpoint_path, step = load_run(command.load_config, command.code_protocol, command.code_frame)
-    splits = check_splits(pipeline.datamanager.dataparser, command.split)
+    wanted = command.split or ((PAPER_SPLIT,) if command.paper else ())
+    splits = check_splits(pipeline.datamanager.dataparser, wanted)
+    protocols, notes = _protocols(command, pipeline, config.method_name)
     image_distance = PerceptualDistance(pipeline.device)
-    frame_done = None
-    if command.output_dir is not None:
-        frame_done = partial(write_comparison, command.output_dir, command.image_every, near_far(pipeline))
-    scores = score_splits(pipeline, splits, image_distance, plain_console(), frame_done)
-    figures, protocol = scores_as_json(scores), code_protocol(pipeline)
-    CONSOLE.print(score_table(figures, f"{config.method_name}, step {step}", protocol))
+    depth_range = near_far(pipeline)
+
+    def frame_done(protocol: EvaluationProtocol, split: str, index: int, frame: RenderedFrame) -> None:
+        if command.output_dir is not None:
+            folder = command.output_dir / protocol.name if _is_side_by_side(command) else command.output_dir
+            write_comparison(folder, command.image_every, depth_range, split, index, frame)
+
+    console = plain_console()
+    scores = score_splits_by_protocol(
+        pipeline, splits, protocols, image_distance, console, frame_done, command.max_frames
+    )
+    record = _report(command, protocols, notes, scores, pipeline, f"{config.method_name}, step {step}")
     if image_distance.message is not None:
         CONSOLE.print(image_distance.message)
     if command.output_dir is not None:
         CONSOLE.print(f"pictures: {command.output_dir}")
     if command.json is not None:
-        frames = {name: dict(zip(split.frame_names, split.frame_scores)) for name, split in scores.items()}
+        frames = record.pop("frames", None)
         head = {"method": config.method_name, "step": step, "checkpoint": checkpoint_path.name}
-        write_json(command.json, {**figures, "code_protocol": protocol, **head, **run_record(), "frames": frames})
+        if command.max_frames is not None:
+            head["max_frames"] = command.max_frames
+        last = {} if frames is None else {"frames": frames}
+        write_json(command.json, {**record, **head, **run_record(), **last})
         CONSOLE.print(f"scores: {command.json}")
+
+
+def _is_side_by_side(command: EvaluateCommand) -> bool:
+    return command.paper or bool(command.code_protocols)
+
+
+def _check_options(command: EvaluateCommand) -> None:
+    from nerface_ns.evaluation.run_record import require_writable_folder
+
+    for option in ("image_every", "max_frames"):
+        value = getattr(command, option)
+        if value is not None and value < 1:
+            raise ValueError(f"--{option.replace('_', '-')} needs to be at least 1, got {value}")
+    if command.code_protocol is not None and _is_side_by_side(command):
+        other = "--paper" if command.paper else "--code-protocols"
+        raise ValueError(
+            f"--code-protocol {command.code_protocol} and {other}: expected one of them; --code-protocols takes several"
+        )
+    if command.output_dir is not None:
+        require_writable_folder(command.output_dir, "--output-dir")
+    if command.json is not None:
+        require_writable_folder(command.json.parent, "--json")
+
+
+def _protocols(command: EvaluateCommand, pipeline: Any, method: str) -> tuple[list[EvaluationProtocol], list[str]]:
+    """Return the protocols to score under and sentences that say what they do."""
+    from nerface_ns.evaluation.evaluation_protocol import RUN_PROTOCOL, code_protocols
+    from nerface_ns.evaluation.paper_protocol import paper_protocol
+
+    if not _is_side_by_side(command):
+        return [RUN_PROTOCOL], []
+    if not hasattr(pipeline.model, "latent_codes"):
+        option = "--paper" if command.paper else "--code-protocols"
+        raise ValueError(f"{option}: method {method} has no latent codes")
+    protocols, notes = [], []
+    if command.paper:
+        protocol, note = paper_protocol(pipeline.datamanager.dataparser, command.code_frame)
+        protocols.append(protocol)
+        notes.append(f"{protocol.name}: {note}")
+    frame = pipeline.model.config.code_frame if command.code_frame is None else command.code_frame
+    protocols.extend(code_protocols(command.code_protocols, frame))
+    if command.code_protocols:
+        rules = [f"frame ({frame})" if rule == "frame" else rule for rule in dict.fromkeys(command.code_protocols)]
+        notes.append(f"latent codes of unseen frames: {', '.join(rules)}")
+    return protocols, notes
+
+
+def _report(
+    command: EvaluateCommand,
+    protocols: Sequence[EvaluationProtocol],
+    notes: Sequence[str],
+    scores: dict[str, dict[str, SplitScores]],
+    pipeline: Any,
+    title: str,
+) -> dict[str, Any]:
+    """Print the table; return what the JSON file holds of it."""
+    from nerfstudio.utils.rich_utils import CONSOLE
+
+    from nerface_ns.evaluation.paper_protocol import PAPER_METRICS
+    from nerface_ns.evaluation.score_table import protocol_table, score_table
+    from nerface_ns.evaluation.split_scores import METRICS, code_protocol, frames_as_json, scores_as_json
+
+    figures = {protocol.name: scores_as_json(scores[protocol.name]) for protocol in protocols}
+    frames = {protocol.name: frames_as_json(scores[protocol.name]) for protocol in protocols}
+    if not _is_side_by_side(command):
+        name, rule = protocols[0].name, code_protocol(pipeline)
+        CONSOLE.print(score_table(figures[name], title, rule))
+        return {**figures[name], "code_protocol": rule, "frames": frames[name]}
+    CONSOLE.print(protocol_table(figures, title, metrics=PAPER_METRICS if command.paper else METRICS))
+    for note in notes:
+        CONSOLE.print(note)
+    return {
+        "protocols": {
+            protocol.name: {
+                **figures[protocol.name],
+                "code_protocol": protocol.code,
+                "code_frame": protocol.code_frame if protocol.code == "frame" else None,
+                "frames": frames[protocol.name],
+            }
+            for protocol in protocols
+        },
+        "notes": list(notes),
+    }
 
 
 def write_comparison(

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from nerface_ns.evaluation.evaluation_protocol import RUN_PROTOCOL, EvaluationProtocol
 from nerface_ns.evaluation.quiet_output import quiet_nerfstudio
 from nerface_ns.evaluation.split_scores import RenderedFrame, SplitScores, score_split
 
@@ -65,7 +66,7 @@ def score_splits(
     frame_done: Callable[[str, int, RenderedFrame], None] | None = None,
     max_frames: int | None = None,
 ) -> dict[str, SplitScores]:
-    """Score splits, under a progress bar each.
+    """Score splits with the model's own settings, under a progress bar each.
 
     Args:
         pipeline: A trained nerfstudio pipeline.
@@ -75,17 +76,59 @@ def score_splits(
         frame_done: Called after every frame with its split, its index and the frame.
         max_frames: Frames of each split to score, evenly spread; all without it.
     """
-    scores: dict[str, SplitScores] = {}
+
+    def done(_: EvaluationProtocol, split: str, index: int, frame: RenderedFrame) -> None:
+        if frame_done is not None:
+            frame_done(split, index, frame)
+
+    protocols = [RUN_PROTOCOL]
+    scores = score_splits_by_protocol(pipeline, splits, protocols, image_distance, console, done, max_frames)
+    return scores[RUN_PROTOCOL.name]
+
+
+def score_splits_by_protocol(
+    pipeline: Any,
+    splits: Sequence[str],
+    protocols: Sequence[EvaluationProtocol],
+    image_distance: Any,
+    console: Console,
+    frame_done: Callable[[EvaluationProtocol, str, int, RenderedFrame], None] | None = None,
+    max_frames: int | None = None,
+) -> dict[str, dict[str, SplitScores]]:
+    """Score splits under several protocols, under a progress bar each.
+
+    Args:
+        pipeline: A trained nerfstudio pipeline.
+        splits: Names of splits that exist.
+        protocols: With different names.
+        image_distance: LPIPS or a stand-in for it.
+        console: Where the bars stand.
+        frame_done: Called after every frame with the protocol, its split, its index and the frame.
+        max_frames: Frames of each split to score, evenly spread; all without it.
+
+    Returns:
+        Scores by the protocols' names, then by split.
+    """
+    scores: dict[str, dict[str, SplitScores]] = {protocol.name: {} for protocol in protocols}
     with quiet_nerfstudio(), progress_bar(console) as progress:
         for split in splits:
             task = progress.add_task(f"scoring {split}", total=None, detail="")
 
-            def advance(index: int, count: int, frame: RenderedFrame, task: Any = task, split: str = split) -> None:
+            def advance(
+                protocol: EvaluationProtocol,
+                index: int,
+                count: int,
+                frame: RenderedFrame,
+                task: Any = task,
+                split: str = split,
+            ) -> None:
                 progress.update(task, total=count, completed=index + 1, detail=f"{count} frames")
                 if frame_done is not None:
-                    frame_done(split, index, frame)
+                    frame_done(protocol, split, index, frame)
 
-            scores[split] = score_split(pipeline, split, image_distance, advance, max_frames)
+            by_protocol = score_split(pipeline, split, protocols, image_distance, advance, max_frames)
+            for name, split_scores in by_protocol.items():
+                scores[name][split] = split_scores
     return scores
 
 

@@ -27,7 +27,7 @@ def demo_data_dir(config: DemoSequenceConfig = _DEFAULT) -> Path:
         ValueError: The cache folder cannot be written.
     """
     root = _cache_root()
-    target = root / _fingerprint(config)
+    target = root / f"demo-head-{_fingerprint(config)}"
     if (target / MARKER).is_file():
         return target
     try:

@@ -84,6 +84,67 @@ def test_seed_decides_the_draw():
     assert not torch.equal(draws[0], draws[2])
 
 
+def test_without_replacement_no_pixel_comes_twice():
+    """Nor with as many rays as pixels; both images get theirs."""
+    config = FacePixelSamplerConfig(region_share=0.0, replacement=False)
+    sampler = FacePixelSampler(config, 2 * HEIGHT * WIDTH, fractions(BOXES_PX), {}, HEIGHT, WIDTH)
+    indices = sampler.sample(torch.tensor([3, 0]))
+    assert len(indices.unique(dim=0)) == len(indices)
+    assert torch.bincount(indices[:, 0]).tolist() == [HEIGHT * WIDTH, 0, 0, HEIGHT * WIDTH]
+
+
+def test_without_replacement_pixels_are_drawn_one_after_the_other():
+    """Two of 2 x 2 pixels of weights 0.9, 0.1, 0.1, 0.1: the chance of each pair is summed over both orders."""
+    torch.manual_seed(0)
+    config = FacePixelSamplerConfig(region_share=0.0, replacement=False)
+    sampler = FacePixelSampler(config, 2, torch.tensor([[0.0, 0.5, 0.0, 0.5]]), {}, 2, 2)
+    weight, num_draws = torch.tensor([0.9, 0.1, 0.1, 0.1]), 6_000
+    counts = torch.zeros(4, 4)
+    for _ in range(num_draws):
+        drawn = sampler.sample(torch.tensor([0]))
+        first, second = sorted((drawn[:, 1] * 2 + drawn[:, 2]).tolist())
+        counts[first, second] += 1
+    share = weight / weight.sum()
+    ordered = share[:, None] * share / (1 - share[:, None])
+    expected = (ordered + ordered.T).triu(1)
+    torch.testing.assert_close(counts / num_draws, expected, rtol=0, atol=0.02)
+
+
+def test_without_replacement_an_image_needs_enough_pixels():
+    config = FacePixelSamplerConfig(region_share=0.0, replacement=False)
+    sampler = FacePixelSampler(config, HEIGHT * WIDTH + 1, None, {}, HEIGHT, WIDTH)
+    with pytest.raises(ValueError, match=f"expected at most {HEIGHT * WIDTH} rays of an image"):
+        sampler.sample(torch.tensor([0]))
+
+
+def test_transposed_box_is_what_the_releases_numbering_makes():
+    """NerFace draws k by weights numbered row by row, and takes pixel (k % height, k // height)."""
+    torch.manual_seed(0)
+    size, box = 8, [2, 7, 1, 3]
+    weight = torch.full((size, size), 0.1, dtype=torch.float64)
+    weight[box[0] : box[1], box[2] : box[3]] = 0.9
+    expected = torch.zeros(size, size, dtype=torch.float64)
+    for number, value in enumerate(weight.flatten() / weight.sum()):
+        expected[number % size, number // size] += value
+    config = FacePixelSamplerConfig(region_share=0.0, transposed_box=True)
+    sampler = FacePixelSampler(config, 200_000, torch.tensor([box]) / size, {}, size, size)
+    indices = sampler.sample(torch.tensor([0]))
+    counts = torch.bincount(indices[:, 1] * size + indices[:, 2], minlength=size * size).reshape(size, size)
+    torch.testing.assert_close(counts / 200_000, expected.float(), rtol=0.1, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"replacement": False}, "region_share: expected 0 where replacement is False"),
+        ({"transposed_box": True}, "transposed_box: expected square images, got 10 x 14"),
+    ],
+)
+def test_settings_that_exclude_each_other(settings, message):
+    with pytest.raises(ValueError, match=message):
+        FacePixelSampler(FacePixelSamplerConfig(**settings), 4, None, {}, HEIGHT, WIDTH)
+
+
 @pytest.mark.parametrize("name", ["face_box_weight", "region_share"])
 def test_weight_beyond_its_range(name):
     with pytest.raises(ValueError, match=rf"{name}: expected a number in \[0, 1\], got 1\.5"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_face import edit_json, tiny_file
 
-from nerface_ns.data.frame_json import mirror_pose, read_frame_file, write_frame_file
+from nerface_ns.data.frame_json import is_mirrored, mirror_pose, read_frame_file, write_frame_file
 
 
 def test_write_then_read_gives_the_same_values(tmp_path):
@@ -107,3 +107,11 @@ def test_file_that_is_no_json_object(tmp_path, text, message):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"frames\.json: expected a frame file"):
         read_frame_file(tmp_path / "frames.json")
+
+
+def test_sign_of_fx_tells_a_mirrored_world(tmp_path):
+    path = tmp_path / "frames.json"
+    write_frame_file(path, tiny_file([0, 1], "train"))
+    assert is_mirrored(path)
+    edit_json(path, lambda content: content.update(intrinsics=[600, 600, 0.5, 0.5]))
+    assert not is_mirrored(path)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nerface_ns.data.recorded_splits import recorded_times, split_last
+from nerface_ns.data.recorded_splits import first_share, recorded_times, split_last
 
 
 def test_times_follow_the_frame_numbers():
@@ -40,3 +40,16 @@ def test_split_last_holds_out_the_end_and_spreads_validation():
 def test_split_without_frames_is_refused(num_test, num_val):
     with pytest.raises(ValueError, match=f"got 10 frames for {num_test} test and {num_val} validation"):
         split_last(10, num_test, num_val)
+
+
+@pytest.mark.parametrize(
+    ("share", "kept"), [(1.0, [0, 1, 2, 3]), (0.5, [0, 2]), (0.25, [2]), (0.01, [2]), (0.74, [0, 2])]
+)
+def test_first_share_keeps_whole_frames_in_their_order(share, kept):
+    """Places 0.3, 0.9, 0.1, 0.7 in the recording: frame 2 comes first, then frame 0."""
+    assert first_share(np.array([0.3, 0.9, 0.1, 0.7]), share).tolist() == kept
+
+
+def test_first_share_does_not_lose_a_frame_to_rounding():
+    """0.29 * 100 is a little less than 29."""
+    assert len(first_share(np.arange(100) / 99, 0.29)) == 29

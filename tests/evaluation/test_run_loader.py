@@ -60,3 +60,15 @@ def test_checkpoint_of_other_sizes_is_explained(run, monkeypatch):
     monkeypatch.setattr(FakePipeline, "num_coefficients", 7)
     with pytest.raises(ValueError, match="the checkpoint does not fit its data"):
         load_run(run[1])
+
+
+def test_model_settings_are_replaced(run):
+    """The pipeline is built with them."""
+    run_config = load_run(run[1], model_settings={"code_protocol": "mean"})[1].model.config
+    assert run_config.code_protocol == "mean"
+
+
+def test_unknown_model_setting_is_named(run):
+    """A setting that the model lacks is an error, not ignored."""
+    with pytest.raises(ValueError, match="model setting jiter: method fake has none of this name"):
+        load_run(run[1], model_settings={"jiter": True})

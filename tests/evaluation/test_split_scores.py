@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 
 from nerface_ns.evaluation.data_splits import check_splits
-from nerface_ns.evaluation.score_table import score_table
+from nerface_ns.evaluation.score_table import protocol_table, score_table
 from nerface_ns.evaluation.split_scores import SplitScores, score_split, scores_as_json
 
 HEIGHT, WIDTH = 16, 20
@@ -75,7 +75,7 @@ class FakePipeline(torch.nn.Module):
 
 @pytest.fixture
 def scores():
-    return score_split(FakePipeline(), "test")
+    return score_split(FakePipeline(), "test")["run"]
 
 
 def test_psnr_is_the_mean_over_frames(scores):
@@ -144,3 +144,18 @@ def test_mean_of_nothing_is_none():
     """A figure that no frame has stays out of the average."""
     frame = {"full": {"psnr": 30.0, "ssim": None, "l1": 0.1, "lpips": None}}
     assert SplitScores("test", ["a"], [frame]).mean()["full"]["ssim"] is None
+
+
+def test_protocols_stand_below_each_other_in_the_table(scores):
+    """A row for each protocol under the same split and region; the region is named once."""
+    figures = {
+        "zero": {"test": scores.as_json()},
+        "paper": {"test": {"psnr": 21.0, "ssim": 0.5, "l1": 1, "lpips": None}},
+    }
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(protocol_table(figures, "title", "what they are", metrics=("l1", "psnr")))
+    lines = [line.replace("│", " ").split() for line in console.export_text().splitlines()]
+    assert ["test", "full", "zero", "0.0750", f"{scores.mean()['full']['psnr']:.2f}"] in lines
+    assert ["paper", "1.0000", "21.00"] in lines
+    assert sum("face" in line for line in lines) == 1
+    assert not any("SSIM" in line for line in lines)

@@ -46,3 +46,13 @@ def test_frame_bias_without_condition():
     layer = FrameBiasLinear(4, 0, 3)
     features = torch.randn(6, 4)
     torch.testing.assert_close(layer(features, torch.zeros(4, 0), ROWS), layer.linear(features))
+
+
+def test_frame_bias_of_a_single_frame_is_the_same_layer():
+    """One frame's bias joins the layer's own; two equal frames take the path of several."""
+    torch.manual_seed(0)
+    layer = FrameBiasLinear(4, 2, 3)
+    features, condition = torch.randn(6, 4), torch.randn(1, 2)
+    single = layer(features, condition, torch.zeros(6, dtype=torch.long))
+    twice = layer(features, condition.expand(2, 2), torch.tensor([0, 0, 0, 1, 1, 1]))
+    torch.testing.assert_close(single, twice)

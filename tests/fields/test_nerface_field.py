@@ -93,6 +93,20 @@ def test_gradients_equal_those_of_the_concatenated_form(condition, samples):
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("num_frames", [1, 2])
+def test_lean_density_is_the_density(condition, samples, num_frames):
+    """Feature and density layer as one; what comes with it makes the same features."""
+    field = make_field().double()
+    positions, _, rows = samples
+    rows = rows * (num_frames - 1)
+    prepared = field.prepare(condition)[:num_frames].double()
+    density, features = field.get_density(positions.double(), rows, prepared)
+    lean_density, lean = field.get_lean_density(positions.double(), rows, prepared)
+    assert density.max() > 0
+    torch.testing.assert_close(lean_density, density, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(field.get_embedding(lean), features, rtol=1e-9, atol=1e-12)
+
+
 def test_default_sizes_are_those_of_the_release():
     """Six trunk layers of 256, one feature layer, three used colour layers of 128: counted by hand."""
     inputs = 63 + NUM_COEFFICIENTS + CODE_LENGTH

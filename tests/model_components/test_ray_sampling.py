@@ -1,6 +1,6 @@
 import torch
 
-from nerface_ns.model_components.ray_sampling import importance_distances, refined_distances, stratified_distances
+from nerface_ns.model_components.ray_sampling import importance_depths, refined_depths, stratified_depths
 
 DOUBLE = torch.float64
 
@@ -8,7 +8,7 @@ DOUBLE = torch.float64
 def test_without_jitter_samples_are_evenly_spaced():
     nears, fars = torch.tensor([[0.2], [1.0]], dtype=DOUBLE), torch.tensor([[0.8], [3.0]], dtype=DOUBLE)
     expected = torch.tensor([[0.2, 0.4, 0.6, 0.8], [1.0, 5 / 3, 7 / 3, 3.0]], dtype=DOUBLE)
-    torch.testing.assert_close(stratified_distances(nears, fars, 4), expected)
+    torch.testing.assert_close(stratified_depths(nears, fars, 4), expected)
 
 
 def test_jitter_moves_samples_between_their_neighbours_middles():
@@ -16,7 +16,7 @@ def test_jitter_moves_samples_between_their_neighbours_middles():
     nears, fars = torch.zeros(3, 1, dtype=DOUBLE), torch.full((3, 1), 3.0, dtype=DOUBLE)
     chance = torch.tensor([[0.0], [0.5], [1.0]], dtype=DOUBLE).expand(3, 4)
     expected = torch.tensor([[0, 0.5, 1.5, 2.5], [0.25, 1, 2, 2.75], [0.5, 1.5, 2.5, 3]], dtype=DOUBLE)
-    torch.testing.assert_close(stratified_distances(nears, fars, 4, chance), expected)
+    torch.testing.assert_close(stratified_depths(nears, fars, 4, chance), expected)
 
 
 def test_importance_samples_invert_the_running_sum():
@@ -24,12 +24,12 @@ def test_importance_samples_invert_the_running_sum():
     edges, weights = torch.tensor([[0.0, 1, 3, 4]], dtype=DOUBLE), torch.tensor([[200.0, 100, 100]], dtype=DOUBLE)
     chance = torch.tensor([[0.0, 0.25, 0.5, 0.625, 0.75, 1.0]], dtype=DOUBLE)
     expected = torch.tensor([[0, 0.5, 1, 2, 3, 4]], dtype=DOUBLE)
-    torch.testing.assert_close(importance_distances(edges, weights, chance), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(importance_depths(edges, weights, chance), expected, rtol=0, atol=1e-6)
 
 
 def test_importance_samples_spread_evenly_without_weights():
     edges, chance = torch.linspace(2, 6, 9, dtype=DOUBLE)[None], torch.rand(1, 50, dtype=DOUBLE)
-    found = importance_distances(edges, torch.zeros(1, 8, dtype=DOUBLE), chance)
+    found = importance_depths(edges, torch.zeros(1, 8, dtype=DOUBLE), chance)
     torch.testing.assert_close(found, 2 + 4 * chance)
 
 
@@ -49,23 +49,23 @@ def test_importance_samples_match_a_slow_loop():
             share = shares[index].item()
             inside = (u - before) / (share if share >= 1e-5 else 1.0)
             expected[ray, number] = edges[ray, index] + inside * (edges[ray, index + 1] - edges[ray, index])
-    torch.testing.assert_close(importance_distances(edges, weights, chance), expected)
+    torch.testing.assert_close(importance_depths(edges, weights, chance), expected)
 
 
 def test_refinement_keeps_the_coarse_samples_in_order():
     torch.manual_seed(0)
-    distances = torch.rand(4, 16).sort().values
-    refined = refined_distances(distances, torch.rand(4, 16), 24, is_random=True)
+    depths = torch.rand(4, 16).sort().values
+    refined = refined_depths(depths, torch.rand(4, 16), 24, torch.rand(4, 24))
     assert refined.shape == (4, 40)
     assert (refined.diff() >= 0).all()
-    assert all(set(ray.tolist()) <= set(fine.tolist()) for ray, fine in zip(distances, refined))
+    assert all(set(ray.tolist()) <= set(fine.tolist()) for ray, fine in zip(depths, refined))
 
 
 def test_refinement_is_even_in_the_running_sum_and_ignores_both_ends():
     """All weight on the middle of five samples: the new ones lie in its bin, [1.5, 2.5], at even steps."""
-    distances = torch.arange(5, dtype=DOUBLE)[None]
+    depths = torch.arange(5, dtype=DOUBLE)[None]
     weights = torch.tensor([[50.0, 0, 1e3, 0, 50]], dtype=DOUBLE, requires_grad=True)
-    refined = refined_distances(distances, weights, 4, is_random=False)
+    refined = refined_depths(depths, weights, 4)
     assert not refined.requires_grad
     # The first and last fall on the histogram's ends, where the padding of 1e-5 leaves next to nothing.
     expected = torch.tensor([[0, 0.5, 1, 1.5 + 1 / 3, 2, 1.5 + 2 / 3, 3, 3.5, 4]], dtype=DOUBLE)

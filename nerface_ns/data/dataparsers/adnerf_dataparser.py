@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional, Type
+from typing import Any, Literal, Optional, Type
 
 import numpy as np
 
+from nerface_ns.data.adnerf_coefficients import read_coefficients
 from nerface_ns.data.dataparsers.face_dataparser import FaceDataParser, FaceDataParserConfig
 from nerface_ns.data.face_frames import FaceFrames, FaceSequence, read_image_size
 from nerface_ns.data.frame_json import as_numbers, read_json_object, require_frames, require_key
 from nerface_ns.data.frame_store import decode_frame
+from nerface_ns.data.landmark_boxes import face_boxes_of, read_all_landmarks, region_boxes_of
 from nerface_ns.data.recorded_splits import recorded_times, split_last
-from nerface_ns.data.scene_bounds import head_center
+from nerface_ns.data.world_placement import place_head_at_origin
 
 POSITION_FOLDER = "frames"
 """Images in this folder are named by their place in the list, those in others by `img_id`."""
 
-ID_FOLDERS = ("com_imgs", "head_imgs")
-"""Tried in this order: the whole person before the background, then the head alone."""
+ID_FOLDERS = ("com_imgs", "gt_imgs", "head_imgs")
+"""Tried in this order: the whole person before the background, as AD-NeRF and as RAD-NeRF and ER-NeRF call it, then the
+head alone."""
 
 
 @dataclass
@@ -33,18 +36,23 @@ class ADNeRFDataParserConfig(FaceDataParserConfig):
     num_val_frames: int = 8
     """Frames held out for validation, spread over the training part."""
     image_folder: Optional[str] = None
-    """Folder of the images; None takes `frames` (named by place in the list), else `com_imgs`, else `head_imgs` (both
-    named by `img_id`)."""
+    """Folder of the images; None takes `frames` (named by place in the list), else `com_imgs`, `gt_imgs` or `head_imgs`
+    (named by `img_id`)."""
+    expression: Literal["auto", "exp.npy", "track_params.pt", "au.csv"] = "auto"
+    """File of the coefficients; "auto" takes the first of these that is there. `au.csv` has OpenFace's action units, as
+    in RAD-NeRF's and ER-NeRF's folders: their intensities (0 to 5) are the expression, named like "AU12"."""
     camera_distance: Optional[float] = 0.5
     """Move the head to the origin and scale the world until the training cameras' mean distance is this (NerFace's
     is about 0.5; AD-NeRF's about 0.8). None keeps the stored world."""
 
 
 class ADNeRFDataParser(FaceDataParser):
-    """Reads `transforms_{train,val}.json`, `exp.npy` or `track_params.pt`, images and `bc.jpg`.
+    """Reads `transforms_{train,val}.json`, `exp.npy`, `track_params.pt` or `au.csv`, images and `bc.jpg`.
 
     `face_rect` is x, y, width, height in pixels (AD-NeRF's `process_data.py` writes it so; RAD-NeRF's order differs).
-    Row i of the coefficients belongs to frame i of the list, training frames before validation frames.
+    Where frames have none, as in RAD-NeRF's and ER-NeRF's folders, faces come from `ori_imgs/<img_id>.lms`.
+    Row i of the coefficients belongs to frame i of the list, training frames before validation frames; row i of
+    `au.csv` belongs to the frame whose `img_id` is i.
     """
 
     config: ADNeRFDataParserConfig
@@ -68,10 +76,11 @@ class ADNeRFDataParser(FaceDataParser):
             root=root,
             splits=splits,
             times=recorded_times({split: part.frame_names for split, part in splits.items()}),
+            expression_names=self._expression_names,
             background_filename=background if background.is_file() else None,
         )
         if self.config.camera_distance is not None:
-            _move_to_origin(sequence, self.config.camera_distance)
+            place_head_at_origin(sequence, self.config.camera_distance)
         return sequence
 
     def _read_frames(self, root: Path) -> FaceFrames:
@@ -93,9 +102,12 @@ class ADNeRFDataParser(FaceDataParser):
         intrinsics = [_read_intrinsics(path, content) for path, content in zip(paths, contents)]
         counts = [len(content["frames"]) for content in contents]
         poses = [_read_array(where, frame, "transform_matrix", (4, 4)) for where, frame in listed]
-        rectangles = np.stack([_read_array(where, frame, "face_rect", (4,)) for where, frame in listed])
-        x, y, box_width, box_height = rectangles.T
-        boxes = np.stack([y / height, (y + box_height) / height, x / width, (x + box_width) / width], axis=-1)
+        places = [f"{where} ({name})" for (where, _), name in zip(listed, names)]
+        landmarks = read_all_landmarks([root / "ori_imgs" / f"{name}.lms" for name in names], places)
+        boxes = _read_rectangles(listed, height, width)
+        if boxes is None and landmarks is not None:
+            boxes = face_boxes_of(landmarks, (height, width))
+        expression, self._expression_names = read_coefficients(root, self.config.expression, names)
         return FaceFrames(
             source=paths[0] if len(paths) == 1 else root,
             frame_names=names,
@@ -103,8 +115,10 @@ class ADNeRFDataParser(FaceDataParser):
             image_size=(height, width),
             camera_to_world=np.stack(poses),
             intrinsics_px=np.repeat(np.stack(intrinsics), counts, axis=0),
-            expression=_read_expression(root, len(listed)),
+            expression=expression,
             face_boxes=boxes,
+            region_boxes={} if landmarks is None else region_boxes_of(landmarks, (height, width)),
+            landmarks_px=None if landmarks is None else landmarks + 0.5,
         )
 
     def _image_filenames(self, root: Path, names: list[str]) -> list[Path]:
@@ -113,7 +127,7 @@ class ADNeRFDataParser(FaceDataParser):
         if folder is None:
             found = [name for name in (POSITION_FOLDER, *ID_FOLDERS) if (root / name).is_dir()]
             if not found:
-                raise FileNotFoundError(f"{root}: expected a folder frames, com_imgs or head_imgs, found none")
+                raise FileNotFoundError(f"{root}: expected a folder frames, com_imgs, gt_imgs or head_imgs, found none")
             folder = found[0]
         stems = [str(index) for index in range(len(names))] if folder == POSITION_FOLDER else names
         return [root / folder / f"{stem}.jpg" for stem in stems]
@@ -123,6 +137,15 @@ def _read_array(where: str, frame: dict[str, Any], key: str, shape: tuple[int | 
     """Numbers under a key that every frame has."""
     size = "x".join(str(length) for length in shape)
     return as_numbers(where, key, require_key(where, frame, key, f"{size} numbers"), shape)
+
+
+def _read_rectangles(listed: list[tuple[str, dict[str, Any]]], height: int, width: int) -> np.ndarray | None:
+    """(n, 4) face boxes as fractions from `face_rect`; None when no frame has one."""
+    if not any("face_rect" in frame for _, frame in listed):
+        return None
+    rectangles = np.stack([_read_array(where, frame, "face_rect", (4,)) for where, frame in listed])
+    x, y, box_width, box_height = rectangles.T
+    return np.stack([y / height, (y + box_height) / height, x / width, (x + box_width) / width], axis=-1)
 
 
 def _read_intrinsics(path: Path, content: dict[str, Any]) -> np.ndarray:
@@ -135,45 +158,3 @@ def _read_intrinsics(path: Path, content: dict[str, Any]) -> np.ndarray:
         raise ValueError(f"{path}: expected focal_len > 0 and finite cx, cy, got {values}")
     focal_px, cx_px, cy_px = values
     return np.array([focal_px, focal_px, cx_px + 0.5, cy_px + 0.5])
-
-
-def _read_expression(root: Path, num_frames: int) -> np.ndarray:
-    """(n, K) coefficients from `exp.npy`, else from AD-NeRF's own tracker output."""
-    path = root / "exp.npy"
-    if path.is_file():
-        try:
-            expression = np.load(path, allow_pickle=False)
-        except (ValueError, OSError) as error:
-            raise ValueError(f"{path}: expected an array of numbers, got {error}") from error
-    elif (path := root / "track_params.pt").is_file():
-        import torch
-
-        parameters = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(parameters, dict) or not isinstance(parameters.get("exp"), torch.Tensor):
-            raise ValueError(f"{path}: expected a tensor under 'exp', got none")
-        expression = parameters["exp"].numpy()
-    else:
-        raise FileNotFoundError(f"{root}: expected coefficients in exp.npy or track_params.pt, found neither")
-    if expression.ndim != 2 or expression.dtype.kind not in "iuf":
-        raise ValueError(f"{path}: expected numbers of shape frames x coefficients, got {expression.shape}")
-    if len(expression) != num_frames:
-        raise ValueError(f"{path}: expected {num_frames} rows, one for each frame, got {len(expression)}")
-    return expression.astype(np.float32)
-
-
-def _move_to_origin(sequence: FaceSequence, camera_distance: float) -> None:
-    """Put the head at the origin and the training cameras at a mean distance from it."""
-    train = sequence.splits["train"]
-    height, width = train.image_size
-    assert train.face_boxes is not None
-    boxes_px = train.face_boxes * np.array([height, height, width, width])
-    center = head_center(train.camera_to_world, train.intrinsics_px, boxes_px)
-    if not np.isfinite(center).all():
-        return  # A pose is broken; validation, which comes next, names it.
-    scale = camera_distance / np.linalg.norm(train.camera_to_world[:, :3, 3] - center, axis=1).mean()
-    sequence.world_transform = np.eye(4)
-    sequence.world_transform[:3, 3] = -center
-    sequence.world_scale = float(scale)
-    for frames in sequence.splits.values():
-        frames.camera_to_world = frames.camera_to_world.copy()
-        frames.camera_to_world[:, :3, 3] = (frames.camera_to_world[:, :3, 3] - center) * scale

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Optional, Tuple, Type
@@ -16,6 +16,7 @@ from nerfstudio.data.scene_box import SceneBox
 
 from nerface_ns.data.face_frames import FaceFrames, FaceSequence, check_frames
 from nerface_ns.data.frame_store import decode_alpha
+from nerface_ns.data.recorded_splits import first_share
 from nerface_ns.data.scene_bounds import estimate_near_far, estimate_scene_box
 
 SCENE_BOX_FRAMES = 48
@@ -44,6 +45,8 @@ class FaceDataParserConfig(DataParserConfig):
     """Near plane in world units; None takes the least distance from a camera to the scene box, less 5 %."""
     far: Optional[float] = None
     """Far plane in world units; None takes the greatest distance from a camera to a box corner, plus 5 %."""
+    train_share: float = 1.0
+    """Part of the training frames to keep, the first ones of the recording (NerFace: half and quarter of the data)."""
 
 
 class FaceDataParser(DataParser):
@@ -57,6 +60,8 @@ class FaceDataParser(DataParser):
     includes_time: bool = True
     check_image_sizes: bool = True
     """Read every image's header; the data manager turns it off where no images are needed."""
+    tells_errors: bool = True
+    """Print what is wrong with the training frames, as far as milliseconds show it (`nerface-check` looks closer)."""
 
     @abstractmethod
     def _read_sequence(self) -> FaceSequence:
@@ -64,7 +69,34 @@ class FaceDataParser(DataParser):
 
     @cached_property
     def sequence(self) -> FaceSequence:
-        """The dataset, read and validated once."""
+        """The dataset, read and validated once, with the training frames that are kept."""
+        recording, rows = self._recording, self.train_rows
+        if len(rows) == self.num_recorded_train_frames:
+            return recording
+        train, times = recording.splits["train"].select(rows), recording.times["train"][rows]
+        return replace(
+            recording, splits={**recording.splits, "train": train}, times={**recording.times, "train": times}
+        )
+
+    @cached_property
+    def train_rows(self) -> np.ndarray:
+        """(n,) rows of the training frames that are kept, among those of the data."""
+        if self.config.train_share == 1:
+            return np.arange(self.num_recorded_train_frames)
+        return first_share(self._train_order(), self.config.train_share)
+
+    @property
+    def num_recorded_train_frames(self) -> int:
+        """Number of training frames that the data have, kept or not."""
+        return len(self._recording.splits["train"])
+
+    def _train_order(self) -> np.ndarray:
+        """(n,) numbers that grow with the training frames' places in the recording."""
+        return self._recording.times["train"]
+
+    @cached_property
+    def _recording(self) -> FaceSequence:
+        """All frames, validated."""
         sequence = self._read_sequence()
         length = sequence.splits["train"].expression.shape[1]
         for frames in sequence.splits.values():
@@ -95,6 +127,8 @@ class FaceDataParser(DataParser):
             raise ValueError(
                 f"{self.sequence.root}: expected split among {sorted(self.sequence.splits)}, got '{split}'"
             )
+        if split == "train" and self.check_image_sizes and self.tells_errors:
+            self._tell_errors()
         frames, scene_box = self.sequence.splits[split], self._scene_box
         metadata = {**self._shared_metadata, **_split_metadata(frames), "frame_names": frames.frame_names}
         return DataparserOutputs(
@@ -105,6 +139,16 @@ class FaceDataParser(DataParser):
             dataparser_transform=torch.from_numpy(self.sequence.world_transform[:3]).float(),
             dataparser_scale=self.sequence.world_scale,
         )
+
+    def _tell_errors(self) -> None:
+        """Print errors once; training goes on, because a test of the cameras can be wrong about unusual data."""
+        from nerfstudio.utils.rich_utils import CONSOLE
+
+        from nerface_ns.checking.dataset_check import cheap_errors
+
+        self.tells_errors = False
+        for line in cheap_errors(self.sequence):
+            CONSOLE.print(f"Warning: {self.sequence.root.name}: {line}", style="yellow", soft_wrap=True, markup=False)
 
     @cached_property
     def _scene_box(self) -> np.ndarray:
@@ -192,12 +236,21 @@ class FaceDataParser(DataParser):
             "train_times": torch.from_numpy(sequence.times["train"]).float()[:, None],
             "train_camera_to_world": torch.from_numpy(train.camera_to_world[:, :3]).float(),
             "train_intrinsics": self._scaled_intrinsics(train),
+            "recorded_views": _recorded_views(sequence),
         }
         if train.gaze is not None:
             metadata["train_gaze"] = torch.from_numpy(train.gaze).float()
         if train.face_boxes is not None:
             metadata["train_face_boxes"] = torch.from_numpy(train.face_boxes).float()
         return metadata
+
+
+def _recorded_views(sequence: FaceSequence) -> tuple[torch.Tensor, torch.Tensor]:
+    """Poses (n, 3, 4) and expressions (n, K) of all frames of the recording."""
+    recorded = [sequence.splits[split] for split in ("train", "val", "test")]
+    poses = np.concatenate([frames.camera_to_world[:, :3] for frames in recorded])
+    expression = np.concatenate([frames.expression for frames in recorded])
+    return torch.from_numpy(poses).float(), torch.from_numpy(expression).float()
 
 
 def _split_metadata(frames: FaceFrames) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from nerface_ns.data.dataparsers.face_dataparser import FaceDataParser, FaceData
 from nerface_ns.data.face_frames import FaceFrames, FaceSequence, read_image_size, stack_records
 from nerface_ns.data.frame_json import FrameFile, read_frame_file
 from nerface_ns.data.frame_store import decode_frame
+from nerface_ns.data.index_map import INDEX_MAP_FILE, read_index_map
 from nerface_ns.data.recorded_splits import recorded_times, split_last
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -89,6 +90,17 @@ class NeRFaceDataParser(FaceDataParser):
             expression_names=_common_names(root, files),
             background_filename=self._find_background(root),
         )
+
+    def _train_order(self) -> np.ndarray:
+        """Places of the training frames in the recording: `index_map.npy` knows them where they were shuffled."""
+        path = self._recording.root / INDEX_MAP_FILE
+        if self.config.split != "files" or not path.is_file():
+            return super()._train_order()
+        index_map = read_index_map(path, self.num_recorded_train_frames)
+        order = np.empty(self.num_recorded_train_frames)
+        recorded = np.flatnonzero(index_map >= 0)
+        order[index_map[recorded]] = recorded
+        return order
 
     def _read_by_files(self, root: Path, files: dict[str, FrameFile]) -> dict[str, FaceFrames]:
         """One file per split; an absent val or test as `missing_split` says."""

@@ -160,3 +160,63 @@ def test_reference_person(shared_data):
     assert len(outputs.image_filenames) == 109
     assert outputs.metadata["train_expression"].shape == (611, 79)
     assert outputs.metadata["image_size"] == (112, 112)
+
+
+@pytest.fixture
+def er_nerf(tmp_path):
+    """The layout of RAD-NeRF and ER-NeRF without sound: action units, images in gt_imgs, landmarks, no rectangles."""
+    root = tmp_path / "speaker"
+    (root / "gt_imgs").mkdir(parents=True)
+    (root / "ori_imgs").mkdir()
+    for name, numbers in (("train", range(7)), ("val", range(7, NUM_FRAMES))):
+        write_frames(root / f"transforms_{name}.json", numbers, first_id=0)
+        edit_json(root / f"transforms_{name}.json", lambda c: [frame.pop("face_rect") for frame in c["frames"]])
+    header = "frame, face_id, timestamp, confidence, success, AU01_r, AU12_r, AU45_r, AU01_c, AU12_c"
+    rows = [f"{i + 1}, 0, {i / 25}, 0.98, 1, {i / 10}, {5 - i / 10}, 0.5, 0.00, 1.00" for i in range(NUM_FRAMES)]
+    (root / "au.csv").write_text("\n".join([header, *rows]) + "\n")
+    for number in range(NUM_FRAMES):
+        Image.fromarray(coded_image(number)).save(root / "gt_imgs" / f"{number}.jpg")
+        points = np.stack(np.meshgrid(np.linspace(6, 10, 17), np.linspace(4, 8, 4)), axis=-1).reshape(68, 2)
+        np.savetxt(root / "ori_imgs" / f"{number}.lms", points, "%f")
+    return root
+
+
+def test_action_units_are_the_expression(er_nerf):
+    outputs = parse(er_nerf, "test")
+    assert outputs.metadata["expression_names"] == ("AU01", "AU12", "AU45")
+    expected = torch.tensor([[0.8, 4.2, 0.5], [0.9, 4.1, 0.5]])
+    torch.testing.assert_close(outputs.cameras.metadata["expression"], expected)
+    assert [path.relative_to(er_nerf).as_posix() for path in outputs.image_filenames] == [
+        "gt_imgs/8.jpg",
+        "gt_imgs/9.jpg",
+    ]
+
+
+def test_face_box_comes_from_the_landmarks(er_nerf):
+    box = parse(er_nerf).metadata["face_boxes"][0].numpy() * [12, 12, 16, 16]
+    radius = np.hypot(2, 2)
+    np.testing.assert_allclose(
+        box, [6 - 1.44 * radius, 6 + 0.96 * radius, 8 - 1.2 * radius, 8 + 1.2 * radius], atol=1e-4
+    )
+
+
+def test_action_units_beside_coefficients_have_to_be_asked_for(er_nerf):
+    np.save(er_nerf / "exp.npy", np.zeros((NUM_FRAMES, 4), dtype=np.float32))
+    assert parse(er_nerf).metadata["train_expression"].shape[1] == 4
+    assert parse(er_nerf, expression="au.csv").metadata["train_expression"].shape[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: "\n".join(text.splitlines()[:-1]), r"au\.csv: expected a row for img_id 9, got rows 0\.\.8"),
+        (lambda text: text.replace("_r", "_x"), r"au\.csv: expected columns of action unit intensities"),
+        (lambda text: text.replace(" 4.6,", " much,"), r"au\.csv: expected a number in every column"),
+        (lambda text: "", r"au\.csv: expected columns"),
+    ],
+)
+def test_malformed_action_units(er_nerf, edit, message):
+    path = er_nerf / "au.csv"
+    path.write_text(edit(path.read_text()))
+    with pytest.raises(ValueError, match=message):
+        parse(er_nerf)

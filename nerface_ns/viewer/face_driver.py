@@ -1,0 +1,205 @@
+"""What the viewer's panel makes the face show. No widgets here: the panel's buttons call these methods.
+
+The render thread asks (`FaceDriver.__call__`) while widgets' threads change things, so everything that belongs together
+stands in one frozen `FaceState`, which is replaced whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Optional, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nerface_ns.conditioning.expression import ExpressionEncoding
+from nerface_ns.conditioning.face_condition import DrivenFrame
+from nerface_ns.conditioning.latent_codes import LatentCodes
+from nerface_ns.conditioning.recorded_track import RecordedTrack
+from nerface_ns.tracks.retargeting import neutral_expression
+from nerface_ns.viewer.track_player import PlayedTrack, TrackPlayer
+
+DriveMode = Literal["time slider", "expression sliders", "track", "live"]
+"""Who says what the face shows."""
+CodeKind = Literal["as evaluated", "zero", "mean", "training frame"]
+"""Latent code of the pictures; "as evaluated" is the model's own rule for frames it was not trained on."""
+RECORDED_FRAMES_PER_S = 25.0
+"""Frame rate at which the recording plays: the datasets do not tell theirs."""
+
+
+@runtime_checkable
+class DrivableFace(Protocol):
+    """What the panel needs to know of a model."""
+
+    expression_names: tuple[str, ...]
+    expression_encoding: ExpressionEncoding
+    latent_codes: LatentCodes
+    track: RecordedTrack
+    frame_driver: Optional[Callable[[Any], DrivenFrame]]
+
+    @property
+    def unseen_code(self) -> tuple[Any, Any]:
+        """Protocol that gives frames never trained on their latent code, and its frame."""
+        ...
+
+
+@dataclass(frozen=True)
+class FaceState:
+    """Everything the panel says about a picture."""
+
+    mode: DriveMode
+    """Who drives."""
+    expression: Float[np.ndarray, "num_coefficients"]
+    """Raw coefficients that the expression sliders stand at."""
+    code: CodeKind = "as evaluated"
+    """Which latent code."""
+    frame: int = 0
+    """Training frame that was loaded last."""
+    other_frame: int = 0
+    """The one it is blended with."""
+    share: float = 0.0
+    """Weight of the other frame, 0 to 1."""
+    background: Optional[tuple[float, float, float]] = None
+    """Colour behind the head, red, green, blue in [0, 1]; None shows the model's own background."""
+
+
+class FaceDriver:
+    """Answers the model's question what a camera without an expression of its own shows.
+
+    Args:
+        model: The avatar.
+    """
+
+    def __init__(self, model: DrivableFace) -> None:
+        self._model = model
+        self._lock = threading.Lock()
+        self._time = 0.0
+        self.player = TrackPlayer(recorded_track(model.track))
+        self.live_expression: Optional[Float[np.ndarray, "num_coefficients"]] = None
+        """What the live source shows now."""
+        self.state = FaceState("time slider", self.train_expression.mean(axis=0))
+        """Replaced whole, never changed in place."""
+
+    @property
+    def train_expression(self) -> Float[np.ndarray, "num_frames num_coefficients"]:
+        """Raw coefficients of the training frames."""
+        return self._model.track.expression.cpu().double().numpy()
+
+    def __call__(self, camera: Any) -> DrivenFrame:
+        """Return what a camera shows.
+
+        Args:
+            camera: A `Cameras` of one; its time is that of the viewer's own time slider.
+        """
+        if camera.times is not None:
+            self._time = float(camera.times.flatten()[0])
+        state = self.state
+        expression = None
+        if state.mode != "time slider":
+            expression = torch.from_numpy(self.expression_of(state)).float()
+        colour = None if state.background is None else torch.tensor(state.background)
+        return DrivenFrame(expression, self._latent_code(state), colour)
+
+    def expression_of(self, state: FaceState) -> Float[np.ndarray, "num_coefficients"]:
+        """Return the raw coefficients that a state shows now."""
+        if state.mode == "track":
+            return self.player.expression
+        if state.mode == "live" and self.live_expression is not None:
+            return self.live_expression
+        if state.mode == "time slider":
+            return self._model.track(torch.tensor([self._time]))[0].cpu().double().numpy()
+        return state.expression
+
+    @property
+    def shown_expression(self) -> Float[np.ndarray, "num_coefficients"]:
+        """Raw coefficients that the face shows now, whoever drives."""
+        return self.expression_of(self.state)
+
+    def _latent_code(self, state: FaceState) -> Optional[Float[Tensor, "code_length"]]:
+        codes = self._model.latent_codes.codes.detach()
+        if state.code == "zero":
+            return torch.zeros_like(codes[0])
+        if state.code == "mean":
+            return codes.mean(dim=0)
+        if state.code == "training frame":
+            return torch.lerp(codes[state.frame], codes[state.other_frame], state.share)
+        return None
+
+    def follow_time(self, time: float) -> None:
+        """Let nerfstudio's time slider drive, at a place on the recording in [0, 1]."""
+        self._time = time
+        self.change(mode="time slider")
+
+    @property
+    def recording_span(self) -> tuple[float, float, float]:
+        """First and last training frame on the recording, within [0, 1], and the length of it all in seconds."""
+        times = self._model.track.times
+        return float(times[0]), float(times[-1]), recording_length_s(self._model.track)
+
+    def change(self, **changes: Any) -> None:
+        """Replace fields of the state."""
+        with self._lock:
+            self.state = dataclasses.replace(self.state, **changes)
+
+    def set_coefficient(self, index: int, value: float) -> None:
+        """Set one coefficient; the others stay what the face shows now, whoever drove until now."""
+        expression = self.shown_expression.copy()
+        expression[index] = value
+        self.change(mode="expression sliders", expression=expression)
+
+    def set_expression(self, expression: Float[np.ndarray, "num_coefficients"]) -> None:
+        """Let the sliders drive, at these coefficients."""
+        self.change(mode="expression sliders", expression=expression)
+
+    def set_neutral(self) -> None:
+        """Show the face at rest."""
+        self.set_expression(neutral_expression(self.train_expression))
+
+    def set_random(self, generator: np.random.Generator) -> None:
+        """Show a random face that this person could make.
+
+        Coefficients are drawn with the mean and the covariance of the training frames, then kept in their range: drawn
+        one by one, they would make grimaces.
+        """
+        train = self.train_expression
+        weights = generator.standard_normal(len(train)) / np.sqrt(len(train))
+        expression = train.mean(axis=0) + weights @ (train - train.mean(axis=0))
+        self.set_expression(np.clip(expression, train.min(axis=0), train.max(axis=0)))
+
+    def load_frame(self, frame: int, other_frame: int = 0, share: float = 0.0) -> None:
+        """Show a training frame's expression with its latent code, or a blend of two.
+
+        Raises:
+            ValueError: There is no such training frame.
+        """
+        train = self.train_expression
+        for index in (frame, other_frame):
+            if not 0 <= index < len(train):
+                raise ValueError(f"training frame: expected one in 0..{len(train) - 1}, got {index}")
+        self.change(
+            mode="expression sliders",
+            expression=(1 - share) * train[frame] + share * train[other_frame],
+            code="training frame",
+            frame=frame,
+            other_frame=other_frame,
+            share=share,
+        )
+
+
+def recording_length_s(track: RecordedTrack) -> float:
+    """Return the length of a recording, held-out frames included, from the least time between two frames."""
+    gaps = track.times.diff()
+    gaps = gaps[gaps > 0]
+    return 1 / (float(gaps.min()) * RECORDED_FRAMES_PER_S) if len(gaps) else 0.0
+
+
+def recorded_track(track: RecordedTrack) -> PlayedTrack:
+    """Return the training frames in the recording's order."""
+    times = track.times.cpu().double().numpy()
+    expression = track.expression[track.order].cpu().double().numpy()
+    return PlayedTrack("recording", (times - times[0]) * recording_length_s(track), expression)
