@@ -138,15 +138,33 @@ def test_eval(run: Path, tmp_path: Path):
     assert len(list((tmp_path / "pictures").glob("eval_img_*.png"))) == NUM_TEST
 
 
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """Raw coefficients that every picture from now on is asked to show; three steps hardly make them visible."""
+    from nerface_ns.models.base_face_model import FaceModel
+
+    expressions: list[torch.Tensor] = []
+    make_condition = FaceModel.make_condition
+
+    def watched(self: FaceModel, camera_to_world: Any, frame_index: Any, expression: Any, *rest: Any) -> Any:
+        expressions.append(self.track.expression[frame_index][0] if expression is None else expression[0])
+        return make_condition(self, camera_to_world, frame_index, expression, *rest)
+
+    monkeypatch.setattr(FaceModel, "make_condition", watched)
+    return expressions
+
+
 def read(path: Path) -> np.ndarray:
     return np.array(Image.open(path))
 
 
-def test_render_dataset_writes_every_output(run: Path, tmp_path: Path):
+def test_render_dataset_writes_every_output(run: Path, pipeline: Any, shown: list[torch.Tensor], tmp_path: Path):
     """By default all outputs are rendered, so each of them must be one that nerfstudio can colour."""
     from nerfstudio.scripts.render import DatasetRender
 
     DatasetRender(run, output_path=tmp_path, image_format="png").main()
+    expression = pipeline.datamanager.eval_dataset.cameras.metadata["expression"]
+    torch.testing.assert_close(torch.stack(shown), expression)
     folders = {folder.name for folder in (tmp_path / "test").iterdir()}
     assert {"gt-rgb", "rgb", "depth", "accumulation", "background"} <= folders
     for folder in folders:
@@ -162,18 +180,28 @@ def test_render_dataset_with_alpha(run: Path, tmp_path: Path):
     assert len(pictures) == NUM_TRAIN and read(pictures[0]).shape == (SIZE, SIZE, 4)
 
 
-def test_render_interpolate(run: Path, tmp_path: Path):
+@pytest.mark.parametrize("source", ["eval", "train"])
+def test_render_interpolate(run: Path, pipeline: Any, shown: list[torch.Tensor], tmp_path: Path, source: str):
+    """The path's ends are recorded frames, whose expressions it passes."""
     from nerfstudio.scripts.render import RenderInterpolated
 
-    RenderInterpolated(run, tmp_path / "between.mp4", interpolation_steps=2, output_format="images").main()
-    assert len(list((tmp_path / "between").glob("*.jpg"))) == 2 * (NUM_TEST - 1)
+    options = {"pose_source": source, "interpolation_steps": 2, "output_format": "images"}
+    RenderInterpolated(run, tmp_path / "between.mp4", **options).main()
+    dataset = pipeline.datamanager.eval_dataset if source == "eval" else pipeline.datamanager.train_dataset
+    expression = dataset.cameras.metadata["expression"]
+    expected = torch.stack([expression[:-1], expression[1:]], dim=1).flatten(0, 1)
+    assert len(list((tmp_path / "between").glob("*.jpg"))) == len(expected)
+    torch.testing.assert_close(torch.stack(shown), expected, atol=1e-3, rtol=0)
 
 
-def test_render_spiral(run: Path, tmp_path: Path):
+def test_render_spiral(run: Path, pipeline: Any, shown: list[torch.Tensor], tmp_path: Path):
+    """The recording passes from its start to its end."""
     from nerfstudio.scripts.render import SpiralRender
 
     SpiralRender(run, tmp_path / "spiral.mp4", seconds=0.1, frame_rate=20, output_format="images").main()
     assert len(list((tmp_path / "spiral").glob("*.jpg"))) == 2
+    times = torch.tensor([0.0, 1.0])
+    torch.testing.assert_close(torch.stack(shown), pipeline.model.track(times))
 
 
 def write_camera_path(path: Path, pose: torch.Tensor, times: list[float], **more: Any) -> Path:
@@ -185,7 +213,7 @@ def write_camera_path(path: Path, pose: torch.Tensor, times: list[float], **more
     return path
 
 
-def test_render_camera_path_to_a_video(run: Path, pipeline: Any, tmp_path: Path):
+def test_render_camera_path_to_a_video(run: Path, pipeline: Any, shown: list[torch.Tensor], tmp_path: Path):
     import imageio.v3
     from nerfstudio.scripts.render import RenderCameraPath
 
@@ -194,6 +222,7 @@ def test_render_camera_path_to_a_video(run: Path, pipeline: Any, tmp_path: Path)
     RenderCameraPath(run, tmp_path / "path.mp4", camera_path_filename=path).main()
     frames = imageio.v3.imread(tmp_path / "path.mp4", plugin="FFMPEG")
     assert frames.shape == (3, 16, 24, 3)
+    torch.testing.assert_close(torch.stack(shown), pipeline.model.track(torch.tensor([0.0, 0.5, 1.0])))
 
 
 def test_crop_of_a_camera_path(run: Path, pipeline: Any, tmp_path: Path):
@@ -292,7 +321,8 @@ def test_viewer_shows_the_expression_of_its_time_slider(viewer: Any):
     pictures = []
     for time in (0.0, 0.6, 0.0):
         viewer.control_panel.time = time
-        state = CameraState(fov=0.5, aspect=1.0, c2w=pose, camera_type=CameraType.PERSPECTIVE)
+        clicked = viewer.current_camera_idx  # none
+        state = CameraState(fov=0.5, aspect=1.0, c2w=pose, camera_type=CameraType.PERSPECTIVE, idx=clicked)
         outputs = machine._render_img(state)
         pictures.append(torch.cat([outputs["foreground"], outputs["accumulation"]], dim=-1))
         assert outputs["rgb"].shape == (32, 32, 3)

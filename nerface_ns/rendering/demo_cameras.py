@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from nerface_ns.rendering.posed_camera import posed_camera, turn_about
 
 SHOWN_EXPRESSIONS = ("jawOpen", "mouthSmile", "eyeBlink", "mouthPucker", "browInnerUp", "mouthFunnel", "browDown")
 """What the demo shows by preference; Left and Right of a name move together."""
@@ -50,41 +51,6 @@ def sweep_weights(num_frames: int, num_sweeps: int) -> Float[Tensor, "num_frames
     phase = torch.arange(num_frames) * num_sweeps / max(num_frames, 1)
     offset = phase[:, None] - torch.arange(num_sweeps)[None]
     return torch.where((offset >= 0) & (offset < 1), torch.sin(math.pi * offset.clamp(0, 1)), torch.zeros(()))
-
-
-def middle_camera(camera_to_worlds: Float[Tensor, "num_cameras 3 4"]) -> int:
-    """Return the camera that stands nearest to the mean position: for a talking head one that sees it frontally."""
-    positions = camera_to_worlds[:, :, 3]
-    return int((positions - positions.mean(dim=0)).norm(dim=-1).argmin())
-
-
-def turn_about(
-    camera_to_world: Float[Tensor, "3 4"], pivot: Float[Tensor, " 3"], yaw_deg: float, pitch_deg: float = 0.0
-) -> Float[Tensor, "3 4"]:
-    """Move a camera on a sphere about a point, looking as it did relative to that point.
-
-    Args:
-        camera_to_world: An OpenGL camera.
-        pivot: Centre of the sphere, in the world.
-        yaw_deg: Angle about the camera's own upward axis; positive moves the camera to its right.
-        pitch_deg: Angle about the camera's own rightward axis; positive moves the camera up.
-    """
-    yaw, pitch = math.radians(yaw_deg), math.radians(-pitch_deg)
-    about_y = torch.tensor([[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]])
-    about_x = torch.tensor([[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]])
-    axes = camera_to_world[:, :3]
-    turn = axes @ (about_y @ about_x).to(axes) @ axes.T
-    position = pivot + turn @ (camera_to_world[:, 3] - pivot)
-    return torch.cat([turn @ axes, position[:, None]], dim=1)
-
-
-def posed_camera(
-    camera: Any, camera_to_world: Float[Tensor, "3 4"], expression: Float[Tensor, " num_coefficients"]
-) -> Any:
-    """Copy a camera (a `Cameras` of one) to another place, showing another expression."""
-    metadata = {**(camera.metadata or {}), "expression": expression.to(camera.camera_to_worlds)[None]}
-    metadata["frame_index"] = torch.full((1, 1), -1, dtype=torch.long, device=camera.camera_to_worlds.device)
-    return dataclasses.replace(camera, camera_to_worlds=camera_to_world[None], metadata=metadata)
 
 
 def turntable(

@@ -147,7 +147,8 @@ def _sweeps(pipeline: Any) -> dict[str, Any]:
 
 def _turn_head(pipeline: Any, shown: ShownFrames, console: Console) -> None:
     from nerface_ns.evaluation.comparison_image import colors_to_bytes
-    from nerface_ns.rendering.demo_cameras import middle_camera, turntable
+    from nerface_ns.rendering.demo_cameras import turntable
+    from nerface_ns.rendering.posed_camera import middle_camera
     from nerface_ns.scripts.run_steps import progress_bar
 
     dataset = pipeline.datamanager.train_dataset
@@ -181,7 +182,7 @@ def _write_video(path: Path, shown: ShownFrames, names: list[str]) -> None:
 def _write_sheet(path: Path, shown: ShownFrames, names: list[str]) -> None:
     from PIL import Image
 
-    from nerface_ns.rendering.demo_picture import contact_sheet
+    from nerface_ns.rendering.picture_layout import contact_sheet
 
     picked = np.linspace(0, len(shown.truths) - 1, max(len(names), 2)).round().astype(int)
     peaks = np.stack(shown.weights).argmax(axis=0)

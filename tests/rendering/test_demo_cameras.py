@@ -4,32 +4,10 @@ import pytest
 import torch
 from nerfstudio.cameras.cameras import Cameras
 
-from nerface_ns.rendering.demo_cameras import expression_sweeps, middle_camera, sweep_weights, turn_about, turntable
+from nerface_ns.rendering.demo_cameras import expression_sweeps, sweep_weights, turntable
+from nerface_ns.rendering.posed_camera import turn_about
 
 POSE = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2]])
-
-
-def test_turn_of_90_degrees_looks_from_the_side():
-    """A camera on +z looking at the origin ends on +x, looking along -x."""
-    turned = turn_about(POSE, torch.zeros(3), 90.0)
-    torch.testing.assert_close(turned[:, 3], torch.tensor([2.0, 0, 0]), atol=1e-6, rtol=0)
-    torch.testing.assert_close(turned[:, 2], torch.tensor([1.0, 0, 0]), atol=1e-6, rtol=0)
-    torch.testing.assert_close(turned[:, 1], torch.tensor([0.0, 1, 0]), atol=1e-6, rtol=0)
-
-
-def test_positive_pitch_moves_the_camera_up():
-    """30 degrees up: height 2 sin 30."""
-    turned = turn_about(POSE, torch.zeros(3), 0.0, 30.0)
-    torch.testing.assert_close(turned[:, 3], torch.tensor([0.0, 1.0, math.sqrt(3)]), atol=1e-6, rtol=0)
-
-
-def test_turning_keeps_the_distance_and_the_view_of_the_pivot():
-    """The pivot stays where it was in the camera's own frame."""
-    pivot = torch.tensor([0.1, -0.2, 0.3])
-    turned = turn_about(POSE, pivot, 37.0, -12.0)
-    before = POSE[:, :3].T @ (pivot - POSE[:, 3])
-    after = turned[:, :3].T @ (pivot - turned[:, 3])
-    torch.testing.assert_close(after, before)
 
 
 def test_left_and_right_move_together_at_their_training_maximum():
@@ -67,10 +45,3 @@ def test_turntable_drives_pose_and_expression(camera):
     torch.testing.assert_close(posed.metadata["expression"], torch.stack([weights[0], 2 * weights[1]])[None])
     assert posed.metadata["frame_index"].item() == -1
     assert camera.metadata["expression"][0, 0] == 9.0
-
-
-def test_middle_camera_is_nearest_to_the_mean_position():
-    """Of cameras at -3, 0.5 and 4 the second is nearest to the mean, 0.5."""
-    poses = POSE.repeat(3, 1, 1)
-    poses[:, 0, 3] = torch.tensor([-3.0, 0.5, 4.0])
-    assert middle_camera(poses) == 1

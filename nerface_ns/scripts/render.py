@@ -1,0 +1,163 @@
+"""`nerface-render`: videos and pictures of a trained run: reenactment, sweeps, orbits, camera paths, interpolations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from nerface_ns.scripts import render_live
+from nerface_ns.scripts.command_errors import one_clear_error
+from nerface_ns.scripts.render_commands import COMMANDS, RenderCommand, SweepCommand, check_shared_options
+
+SHEET_CELL_PX = 160
+
+
+def main(command: RenderCommand) -> dict[str, Any]:
+    """Render; returns what was written as JSON."""
+    from nerface_ns.evaluation.quiet_output import quiet_nerfstudio
+    from nerface_ns.evaluation.run_record import require_writable_folder
+    from nerface_ns.rendering.backdrop import Backdrop
+    from nerface_ns.rendering.finished_frames import FinishedFrames
+    from nerface_ns.rendering.latent_code_choice import LatentCodeChoice
+    from nerface_ns.rendering.output_file import OutputFile
+    from nerface_ns.rendering.shot_renderer import ShotRenderer
+    from nerface_ns.scripts.run_steps import plain_console
+
+    start = time.monotonic()
+    check_shared_options(command)
+    code = None if command.code is None else LatentCodeChoice.parse(command.code)
+    asked = None if command.background is None else Backdrop.parse(command.background)
+    output = OutputFile(command.output, asked is not None and asked.is_transparent, command.crf)
+    if command.json is not None:
+        require_writable_folder(command.json.parent, "--json")
+    console = plain_console()
+    with quiet_nerfstudio():
+        make_plan = command.prepare()
+    with console.status("loading the run"), quiet_nerfstudio():
+        subject, run = _load(command, code)
+    plan = make_plan(subject)
+    for warning in plan.warnings:
+        console.print(f"[yellow]note:[/yellow] {warning}", soft_wrap=True, highlight=False)
+    finished = FinishedFrames(command.output)
+    renderer = ShotRenderer(subject.model, run["key"], asked or plan.backdrop or Backdrop(), finished)
+    with quiet_nerfstudio():
+        rendered, render_s = _render(plan, renderer, console)
+    files = _write(command, plan, renderer, output)
+    report = _report(command, plan, subject, run, files)
+    report |= {"rendered": rendered, "render_s": round(render_s, 3), "wall_s": round(time.monotonic() - start, 3)}
+    _finish(command, report, files, console)
+    finished.remove()
+    return report
+
+
+def _load(command: RenderCommand, code: Any) -> tuple[Any, dict[str, Any]]:
+    """Load the run; returns its subject, and what identifies the run."""
+    from importlib import metadata
+
+    from nerface_ns.evaluation.run_loader import load_run
+    from nerface_ns.rendering.finished_frames import file_fingerprint, fingerprint
+    from nerface_ns.rendering.render_subject import RenderSubject
+
+    config, pipeline, checkpoint, step = load_run(command.load_config)
+    subject = RenderSubject(pipeline, command.load_config, command.size, code, command.camera_frame)
+    # Frames of another training, of other settings or of another version of this package are no frames of this run.
+    key = fingerprint(
+        file_fingerprint(checkpoint), file_fingerprint(command.load_config), metadata.version("nerface-ns")
+    )
+    return subject, {"method": config.method_name, "step": step, "checkpoint": checkpoint.name, "key": key}
+
+
+def _render(plan: Any, renderer: Any, console: Any) -> tuple[int, float]:
+    """Render what is not finished, under a progress bar; returns how many pictures, and the seconds."""
+    from nerface_ns.scripts.run_steps import progress_bar
+
+    shots = [*plan.shots, *(shot for row in plan.sheet for shot in row)]
+    missing, num_finished = renderer.missing(shots)
+    if num_finished:
+        console.print(f"{num_finished} frames were finished before: {renderer.finished.folder}", soft_wrap=True)
+    start = time.monotonic()
+    with progress_bar(console) as progress:
+        task = progress.add_task("rendering", total=len(missing), detail=f"{len(missing)} frames")
+        renderer.render(missing, lambda: progress.advance(task))
+    return len(missing), time.monotonic() - start
+
+
+def _write(command: RenderCommand, plan: Any, renderer: Any, output: Any) -> dict[str, str]:
+    """Write the output, and the contact sheet beside it; returns the files."""
+    from PIL import Image
+
+    from nerface_ns.rendering.frame_composer import composed_frames, composed_sheet
+
+    sound = plan.sound if output.holds_sound else None
+    output.write(composed_frames(plan, renderer, command.show_extrapolation), plan.frames_per_s, sound)
+    files = {"output": str(command.output)}
+    if plan.sheet:
+        sheet = command.output.with_name(f"{command.output.stem}_sheet.png")
+        cell_px = command.cell_px if isinstance(command, SweepCommand) else SHEET_CELL_PX
+        partial = sheet.with_name(f"{sheet.name}.part")
+        Image.fromarray(composed_sheet(plan, renderer, cell_px)).save(partial, format="PNG")
+        partial.replace(sheet)
+        files["sheet"] = str(sheet)
+    return files
+
+
+def _report(
+    command: RenderCommand, plan: Any, subject: Any, run: dict[str, Any], files: dict[str, str]
+) -> dict[str, Any]:
+    import torch
+
+    from nerface_ns.conditioning import keys
+
+    shown = torch.cat([shot.camera.metadata[keys.EXPRESSION] for shot in plan.shots])
+    camera = plan.shots[0].camera
+    mode = next(name for name, kind in COMMANDS.items() if isinstance(command, kind))
+    return {
+        "mode": mode,
+        "frames": len(plan.shots),
+        "fps": plan.frames_per_s,
+        "seconds": round(len(plan.shots) / plan.frames_per_s, 6),
+        "extrapolation": plan.extrapolation,
+        "extrapolation_shown": subject.extrapolation(shown.float()),
+        "warnings": plan.warnings,
+        **files,
+        "size": [int(camera.height[0]), int(camera.width[0])],
+        "sound": plan.sound is not None and Path(files["output"]).suffix.lower() in (".mp4", ".webm"),
+        "background": command.background or "recorded",
+        "code": command.code,
+        **plan.details,
+        **{name: run[name] for name in ("method", "step", "checkpoint")},
+    }
+
+
+def _finish(command: RenderCommand, report: dict[str, Any], files: dict[str, str], console: Any) -> None:
+    """Write the report and say where things are."""
+    from nerface_ns.evaluation.run_record import run_record, write_json
+
+    if command.json is not None:
+        write_json(command.json, {**report, **run_record()})
+        files = {**files, "json": str(command.json)}
+    console.print(
+        f"{report['frames']} frames, {report['seconds']:g} s at {report['fps']:g} fps; "
+        f"{report['rendered']} rendered in {report['render_s']:.1f} s"
+    )
+    for name, file in files.items():
+        console.print(f"  {name:<8}{file}", soft_wrap=True, highlight=False)
+
+
+def entrypoint(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    modes = {**COMMANDS, "live": render_live.LiveCommand}
+    command = tyro.extras.subcommand_cli_from_dict(modes, description=__doc__, args=arguments)
+    with one_clear_error():
+        if isinstance(command, render_live.LiveCommand):
+            render_live.main(command)
+        else:
+            main(command)
+
+
+if __name__ == "__main__":
+    entrypoint()
