@@ -41,7 +41,8 @@ def train_and_score(
 ) -> dict[str, Any]:
     """Train for some minutes of wall time in a process of its own and return its figures."""
     output_dir.mkdir(parents=True, exist_ok=True)
-    record_path = output_dir / f"{run.name or run.method}-{seed}.json"
+    name = f"{run.name or run.method}-{seed}"
+    record_path = output_dir / f"{name}.json"
     record_path.unlink(missing_ok=True)
     options = {
         "--data": data,
@@ -49,7 +50,7 @@ def train_and_score(
         "--minutes": minutes,
         "--resolution": resolution,
         "--seed": seed,
-        "--output-dir": output_dir,
+        "--output-dir": output_dir / name,  # runs that start in the same second would share a folder
         "--json": record_path,
     }
     if max_frames is not None:
