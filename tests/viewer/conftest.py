@@ -47,9 +47,7 @@ def start_viewer(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     yield start
     for viewer in started:
-        while viewer.viser_server.get_clients():
-            time.sleep(0.01)
-        stop_rendering()
+        stop_rendering(viewer)
         viewer.viser_server.stop()
 
 

@@ -40,6 +40,8 @@ class PageClient:
         self.send({"type": "ViewerCameraMessage", **self.camera})
 
     def __enter__(self) -> PageClient:
+        # viser forgets to let go of a browser that leaves before it was greeted.
+        self.wait_for(lambda: len(self.set_camera) == 4)
         return self
 
     def __exit__(self, *_: Any) -> None:

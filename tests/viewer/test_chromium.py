@@ -62,7 +62,7 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         viewer = open_viewer(config, pipeline, step, path.parent, "127.0.0.1", None)
         viewer.control_panel._max_res.value = FINEST
         yield viewer
-        stop_rendering()
+        stop_rendering(viewer)
         viewer.viser_server.stop()
 
 

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,9 +49,7 @@ def test_packets_drive_until_interrupted(run, model, capsys):
             page.wait_for(lambda: panel.driver.live_expression is not None)
             page.wait_for(lambda: page.pictures)
             seen["mode"], seen["host"] = page.widget("Driven by")["value"], panel.viser_server.get_host()
-        while panel.viser_server.get_clients():
-            time.sleep(0.01)
-        stop_rendering()
+        stop_rendering(panel.viewer)
 
     visitor = threading.Thread(target=visit)
 

@@ -48,9 +48,7 @@ def train(dataset: Path, output_dir: Path, is_watched: bool) -> tuple[dict[str, 
             num_pictures = len(page.pictures)
     else:
         trainer.train()
-    while trainer.viewer_state.viser_server.get_clients():
-        time.sleep(0.01)
-    stop_rendering()
+    stop_rendering(trainer.viewer_state)
     trainer.shutdown()
     for registry in (writer.EVENT_WRITERS, writer.EVENT_STORAGE, profiler.PROFILER):
         registry.clear()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -30,9 +32,16 @@ def leave_icons_out(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(f"viser.{module}.svg_from_icon", lambda _: "")
 
 
-def stop_rendering() -> None:
-    """Wait for the threads that render for a browser; one that runs on while Python ends would abort it."""
+def stop_rendering(viewer: Any) -> None:
+    """Wait until browsers have gone and nothing is rendered for them; what runs on while Python ends would abort it."""
+    deadline = time.monotonic() + 20
+    while viewer.viser_server.get_clients():
+        assert time.monotonic() < deadline, "a browser is still there"
+        time.sleep(0.01)
     for thread in threading.enumerate():
         if type(thread).__name__ == "RenderStateMachine":
             thread.running = False
-            thread.join()
+            thread.join(20)
+            if thread.is_alive():
+                faulthandler.dump_traceback()
+                raise AssertionError("a render thread is stuck, see above")
