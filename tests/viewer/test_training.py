@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
 import torch
 from page_client import PageClient
@@ -72,7 +74,18 @@ def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_icons_out(monkeypatch)
 
 
-@pytest.mark.usefixtures("private_cache")
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let sums have one order: two threads that a third one delays may round differently."""
+    threads, kernel_threads = torch.get_num_threads(), numba.get_num_threads()
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    numba.set_num_threads(kernel_threads)
+
+
+@pytest.mark.usefixtures("private_cache", "one_thread")
 def test_the_panel_does_not_disturb_training(tmp_path: Path):
     """The same weights to the last bit, whoever plays with the sliders meanwhile."""
     write_demo_sequence(tmp_path / "head", DemoSequenceConfig(24, 5, 1, 1, 0, samples=1, mesh_density=0.2))
