@@ -33,8 +33,8 @@ SETTINGS = (
     TimedRun("nerface", (f"{FIELD}.deform-with-pose", "False"), "without-pose-deformation"),
     TimedRun("nerface", (f"{FIELD}.light-from-camera", "False"), "without-light-from-camera"),
     TimedRun("nerface", ("--pipeline.model.latent-codes.length", "0"), "without-latent-codes"),
-    TimedRun("nerface", ("--pipeline.model.entropy-weight", "0.003"), "with-entropy-0.003"),
-    TimedRun("nerface", ("--pipeline.model.distortion-weight", "0.01"), "with-distortion-0.01"),
+    TimedRun("nerface", ("--pipeline.model.entropy-weight", "0"), "without-entropy"),
+    TimedRun("nerface", ("--pipeline.model.distortion-weight", "0"), "without-distortion"),
 )
 """The default, and one setting of it changed at a time."""
 KINDS = {"fields": FIELDS, "settings": SETTINGS}

@@ -48,10 +48,10 @@ class OccFaceModelConfig(FaceModelConfig):
     """Weight of the Huber loss on colours, divided by delta so that 1 is an absolute difference at the far end."""
     matte_weight: float = 0.05
     """Weight of the squared opacity error; applies where the data have mattes."""
-    entropy_weight: float = 0.0
+    entropy_weight: float = 0.003
     """Weight of the opacity's entropy."""
-    distortion_weight: float = 0.0
-    """Weight of the distortion loss, in box lengths."""
+    distortion_weight: float = 0.01
+    """Weight of the distortion loss, in box lengths: thinner surfaces need fewer samples, which leaves time for steps."""
     code_weight: float = 1e-4
     """Weight of the latent codes' squared length."""
 

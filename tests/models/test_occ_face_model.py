@@ -143,6 +143,7 @@ def test_losses_match_their_formulas():
         photometric_weight=3.0,
         matte_weight=0.5,
         entropy_weight=0.25,
+        distortion_weight=1.5,
         code_weight=2.0,
     ).train()
     outputs = model(train_rays([1, 3]))
@@ -154,6 +155,7 @@ def test_losses_match_their_formulas():
         "matte_loss": 0.5 * (outputs["accumulation"] - batch["alpha"]).square().mean(),
         "entropy_loss": -0.25 * (p * p.log() + (1 - p) * (1 - p).log()).mean(),
         "code_loss": 2.0 * torch.tensor((8 * 0.2**2 + 8 * 0.4**2) / 2),
+        "distortion_loss": 1.5 * outputs["distortion"],
     }
     assert set(losses) == set(expected)
     for name, value in expected.items():
@@ -163,7 +165,7 @@ def test_losses_match_their_formulas():
 def test_losses_without_mattes_or_training():
     model = make_model()
     outputs = model(train_rays([1]))
-    assert set(model.get_loss_dict(outputs, batch_for(outputs, with_alpha=False))) == {"rgb_loss"}
+    assert set(model.get_loss_dict(outputs, batch_for(outputs, with_alpha=False))) == {"rgb_loss", "entropy_loss"}
 
 
 def test_random_colours_behind_both_change_nothing_for_a_perfect_head():
