@@ -46,7 +46,7 @@ class LongRecording:
 def make_recording(data: Path, folder: Path, num_frames: int, resolution: int) -> None:
     """Write a dataset whose training split repeats another's, enlarged."""
     shutil.rmtree(folder, ignore_errors=True)
-    for name in ("transforms_train.json", "transforms_test.json"):
+    for name in ("transforms_train.json", "transforms_val.json", "transforms_test.json"):
         transforms = json.loads((data / name).read_text(encoding="utf-8"))
         first = transforms["frames"]
         count = num_frames if "train" in name else 2
