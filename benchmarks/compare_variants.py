@@ -32,6 +32,7 @@ SETTINGS = (
     TimedRun("nerface"),
     TimedRun("nerface", (f"{FIELD}.deform-with-pose", "False"), "without-pose-deformation"),
     TimedRun("nerface", (f"{FIELD}.light-from-camera", "False"), "without-light-from-camera"),
+    TimedRun("nerface", (f"{FIELD}.colour-from-expression", "True"), "with-colour-from-expression"),
     TimedRun("nerface", ("--pipeline.model.latent-codes.length", "0"), "without-latent-codes"),
     TimedRun("nerface", ("--pipeline.model.entropy-weight", "0"), "without-entropy"),
     TimedRun("nerface", ("--pipeline.model.distortion-weight", "0"), "without-distortion"),

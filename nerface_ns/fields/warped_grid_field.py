@@ -48,6 +48,10 @@ class WarpedGridFieldConfig(FaceFieldConfig):
     """Density per length of the scene box for a softplus of 1: 1/64 of the box is then half opaque."""
     density_bias: float = 0.5
     """Number before the softplus at the start: an opaque head, from which training carves, needs few samples."""
+    colour_from_expression: bool = False
+    """Tell the colour network the whole expression. Without, an expression acts on a point's colour through the
+    deformation alone, by where it moves the point and by the extra coordinates there, so that no corner of the mouth
+    tints the hair, and views never trained come out better."""
     light_from_camera: bool = True
     """Let colour depend on a learned normal in the camera's axes, which carries over to views never trained."""
 
@@ -86,21 +90,20 @@ class WarpedGridField(FaceField):
         )
         self.normal = nn.Linear(NUM_GEOMETRY_FEATURES, 3)
         num_colour = num_features + NUM_GEOMETRY_FEATURES + (NUM_LIGHT_FEATURES if config.light_from_camera else 0)
-        self.colour_first = FrameBiasLinear(num_colour, num_coefficients + code_length, config.width)
+        num_told = num_coefficients if config.colour_from_expression else 0
+        self.colour_first = FrameBiasLinear(num_colour, num_told + code_length, config.width)
         self.colour_rest = nn.Sequential(
             nn.ReLU(), nn.Linear(config.width, config.width), nn.ReLU(), nn.Linear(config.width, 3), nn.Sigmoid()
         )
 
     def prepare(self, condition: FaceCondition) -> _Prepared:
         """Blend the deformation and gather the colour network's condition."""
-        bending = condition.expression
+        bending, told = condition.expression, condition.latent_code
         if self.config.deform_with_pose:
             bending = torch.cat([bending, condition.head_pose], dim=-1)
-        return _Prepared(
-            self.deformation.prepare(bending),
-            torch.cat([condition.expression, condition.latent_code], dim=-1),
-            condition.camera_rotation,
-        )
+        if self.config.colour_from_expression:
+            told = torch.cat([condition.expression, told], dim=-1)
+        return _Prepared(self.deformation.prepare(bending), told, condition.camera_rotation)
 
     def get_density(
         self, positions: Float[Tensor, "num_samples 3"], frame_rows: Int[Tensor, "num_samples"], prepared: _Prepared

@@ -51,7 +51,7 @@ class OccFaceModelConfig(FaceModelConfig):
     entropy_weight: float = 0.003
     """Weight of the opacity's entropy."""
     distortion_weight: float = 0.01
-    """Weight of the distortion loss, in box lengths: thinner surfaces need fewer samples, which leaves time for steps."""
+    """Weight of the distortion loss, in box lengths: thinner surfaces need fewer samples, which leaves time."""
     code_weight: float = 1e-4
     """Weight of the latent codes' squared length."""
 

@@ -100,6 +100,18 @@ def test_codes_colour_but_do_not_move(field):
     assert (first[1] - second[1]).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("colour_from_expression", [True, False])
+def test_the_same_place_has_another_colour_only_where_colours_are_told(colour_from_expression):
+    field, condition = make_field(colour_from_expression=colour_from_expression), one_frame(random_condition(), 0)
+    _, embedding = field.get_density(positions_in_box(50), zero_rows(50), field.prepare(condition))
+    other = FaceCondition(**{**vars(condition), "expression": condition.expression + 1})
+    directions = torch.tensor([[0.0, 0.0, -1.0]]).expand(50, 3)
+    first, second = (
+        field.get_rgb(directions, zero_rows(50), field.prepare(asked), embedding) for asked in (condition, other)
+    )
+    assert bool((first != second).any()) == colour_from_expression
+
+
 @pytest.mark.parametrize("light_from_camera", [True, False])
 def test_turning_the_camera_turns_the_light(light_from_camera):
     field = make_field(light_from_camera=light_from_camera)
