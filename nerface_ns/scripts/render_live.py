@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,20 +15,25 @@ from nerface_ns.tracks.retargeting import RetargetingConfig
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
 TRACK_SUFFIXES = (".json", ".csv")
+CAMERA = re.compile(r"webcam(?::(\d+))?")
 
 
 @dataclass
 class LiveCommand:
     """Open the viewer on a trained avatar and let somebody drive it live.
 
-    An iPhone's Live Link Face app sends ARKit coefficients over UDP. They are carried over by names; press "My face is
-    at rest" in the panel for a start from the driver's own neutral face.
+    An iPhone's Live Link Face app sends ARKit coefficients over UDP; in a video or before a camera they are found by
+    MediaPipe (pip install 'nerface-ns[track]'). They are carried over by names; press "My face is at rest" in the panel
+    for a start from the driver's own neutral face.
     """
 
     load_config: Path
     """The config.yml of a run."""
     source: str = "udp"
-    """"udp": packets of the Live Link Face app; or a track file (.json, .csv), which plays over and over."""
+    """"udp": packets of the Live Link Face app; "webcam" or "webcam:N": camera 0 or N of this machine; or a track
+    (.json, .csv) or video file (.mp4, .mov, .mkv, .avi, .webm), which plays over and over."""
+    landmarker: Path | None = None
+    """For cameras and videos: MediaPipe's face landmarker bundle (.task); without it the cached one, fetched once."""
     udp_host: str = "127.0.0.1"
     """Address to hear packets at. A phone needs this machine's own address, or 0.0.0.0 for all of them; then anybody on
     that network may send."""
@@ -46,7 +52,7 @@ def live_source(command: LiveCommand) -> Any:
     """Return the source of live frames that a command names.
 
     Raises:
-        FileNotFoundError: There is no such track.
+        FileNotFoundError: There is no such track, video or model.
         ValueError: There is no such source, or it needs what is not there.
     """
     from nerface_ns.tracks.track_file import read_track
@@ -58,12 +64,28 @@ def live_source(command: LiveCommand) -> Any:
         return LiveLinkSource(command.udp_host, command.udp_port)
     if suffix in TRACK_SUFFIXES:
         return TrackSource(read_track(Path(command.source)))
-    if command.source == "webcam" or suffix in VIDEO_SUFFIXES:
-        raise ValueError(
-            f"--source {command.source}: needs a face tracker, which this version of nerface-ns does not have; "
-            "track the face elsewhere and pass the track (.json, .csv), or send packets and pass udp"
-        )
-    raise ValueError(f"--source: expected udp or a track file ending in .json or .csv, got {command.source!r}")
+    camera = CAMERA.fullmatch(command.source)
+    if camera is not None or suffix in VIDEO_SUFFIXES:
+        return _seen_source(command, None if camera is None else int(camera[1] or 0))
+    raise ValueError(
+        f"--source: expected udp, webcam, webcam:N, a track file ending in .json or .csv, or a video file ending in "
+        f"{', '.join(VIDEO_SUFFIXES)}; got {command.source!r}"
+    )
+
+
+def _seen_source(command: LiveCommand, camera: int | None) -> Any:
+    """The source that looks at a camera, or at the video that `--source` names without one."""
+    from nerface_ns.tracking.face_finder import FaceFinder, load_mediapipe
+    from nerface_ns.tracking.model_file import landmarker_file
+    from nerface_ns.tracking.video_decoder import video_facts
+    from nerface_ns.viewer.video_source import VideoSource, camera_images, file_images
+
+    path = Path(command.source)
+    if camera is None:
+        video_facts(path)
+    load_mediapipe()  # what is missing here is told before any model is fetched
+    finder = FaceFinder(landmarker_file(command.landmarker))
+    return VideoSource(lambda: file_images(path) if camera is None else camera_images(camera), finder, command.source)
 
 
 def main(command: LiveCommand, wait: Callable[[float], None] = time.sleep) -> None:

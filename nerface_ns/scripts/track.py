@@ -40,16 +40,18 @@ class TrackCommand:
 
 def main(command: TrackCommand) -> None:
     """Track, print figures and warnings."""
-    from nerface_ns.evaluation.run_record import require_writable_folder, run_record, write_json
-    from nerface_ns.scripts.run_steps import plain_console, progress_bar
-    from nerface_ns.tracking.video_decoder import VideoClip
-    from nerface_ns.tracking.video_tracker import track_video
+    from nerface_ns.tracking.video_decoder import VideoClip, video_facts
 
     clip = VideoClip(command.video, command.start, command.end, command.fps, command.max_frames)
+    # What is wrong with the file is told before anything slow is imported.
+    video_facts(clip.path)
+    from nerface_ns.evaluation.run_record import require_writable_folder, run_record, write_json
+    from nerface_ns.scripts.run_steps import plain_console, progress_bar
+    from nerface_ns.tracking.video_tracker import track_video
+
     if command.json is not None:
         require_writable_folder(command.json.parent, "--json")
-    if command.video.is_file():
-        require_writable_folder(command.output_dir, "--output-dir")
+    require_writable_folder(command.output_dir, "--output-dir")
     console = plain_console()
     with progress_bar(console) as bar:
         tasks: dict[str, Any] = {}

@@ -26,6 +26,20 @@ class FoundFaces:
     """Coefficients in the order of `FaceFinder.names`."""
 
 
+def load_mediapipe() -> tuple[Any, Any, Any]:
+    """Return MediaPipe, its vision tasks and their `BaseOptions`.
+
+    Raises:
+        ValueError: It is not installed.
+    """
+    try:
+        import mediapipe  # pyright: ignore[reportMissingImports]
+        from mediapipe.tasks.python import BaseOptions, vision  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ValueError(f"finding faces needs MediaPipe ({error}): pip install 'nerface-ns[track]'") from error
+    return mediapipe, vision, BaseOptions
+
+
 class FaceFinder:
     """MediaPipe's landmarker on single images.
 
@@ -40,14 +54,9 @@ class FaceFinder:
     """
 
     def __init__(self, model: Path) -> None:
-        try:
-            import mediapipe  # pyright: ignore[reportMissingImports]
-            from mediapipe.tasks.python import BaseOptions, vision  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise ValueError(f"tracking needs MediaPipe ({error}): pip install 'nerface-ns[track]'") from error
-        self._mediapipe: Any = mediapipe
+        self._mediapipe, vision, base_options = load_mediapipe()
         options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model)),
+            base_options=base_options(model_asset_path=str(model)),
             running_mode=vision.RunningMode.IMAGE,
             num_faces=MAX_FACES,
             output_face_blendshapes=True,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from nerface_ns.tracking.stage_store import StageStore
-from nerface_ns.tracking.video_decoder import VideoClip, decode_clip
+from nerface_ns.tracking.video_decoder import ClipFrame, VideoClip, decode_clip
 
 PIECE_FRAMES = 200
 """Frames after which results are stored, so that an interrupted run loses no more."""
+THREADS = 2
+"""Frames looked at at once, each by a finder of its own: the networks run on one core each."""
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a stage's name, the frames done and, where known, all of them."""
@@ -76,31 +82,56 @@ def _piece_name(number: int) -> str:
 def _pieces(
     clip: VideoClip, make_finder: Callable[[], Any], store: StageStore, key: str, progress: Progress, total: int | None
 ) -> Iterator[dict[str, np.ndarray]]:
-    frames = enumerate(decode_clip(clip))
-    number, finder = 0, None
+    frames, known = decode_clip(clip), 0
+    number, finders = 0, []
     while True:
         piece = store.load(_piece_name(number), key)
         if piece is not None:
             # Known already: decoded only to get past it.
-            for _ in range(len(piece["ticks"])):
-                next(frames, None)
+            for _ in islice(frames, len(piece["ticks"])):
+                pass
         else:
-            finder = finder or make_finder()
+            finders = finders or [make_finder() for _ in range(THREADS)]
             rows = []
-            for index, frame in frames:
-                image = frame.image()
-                rows.append((frame.tick, image.shape[:2], finder.find(image)))
-                progress("landmarks", index + 1, total)
-                if len(rows) == PIECE_FRAMES:
-                    break
+            for row in _looked_at(islice(frames, PIECE_FRAMES), finders):
+                rows.append(row)
+                progress("landmarks", known + len(rows), total)
             if not rows:
                 break
-            piece = _packed(clip, rows, finder.names)
+            names = next((finder.names for finder in finders if finder.names), ())
+            piece = _packed(clip, rows, names)
             store.save(_piece_name(number), key, **piece)
         yield piece
+        known += len(piece["ticks"])
         number += 1
-    if finder is not None and hasattr(finder, "close"):
-        finder.close()
+    for finder in finders:
+        if hasattr(finder, "close"):
+            finder.close()
+
+
+def _looked_at(frames: Iterator[ClipFrame], finders: list[Any]) -> Iterator[tuple[int, tuple[int, ...], Any]]:
+    """Tick, size and faces of every frame, in order."""
+    idle: SimpleQueue[Any] = SimpleQueue()
+    for finder in finders:
+        idle.put(finder)
+
+    def look(frame: ClipFrame) -> tuple[int, tuple[int, ...], Any]:
+        finder = idle.get()
+        try:
+            image = frame.image()
+            return frame.tick, image.shape[:2], finder.find(image)
+        finally:
+            idle.put(finder)
+
+    with ThreadPoolExecutor(len(finders)) as pool:
+        waiting: deque[Any] = deque()
+        for frame in frames:
+            waiting.append(pool.submit(look, frame))
+            # Few at once, so that frames do not pile up.
+            if len(waiting) > 2 * len(finders):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _packed(clip: VideoClip, rows: list, names: tuple[str, ...]) -> dict[str, np.ndarray]:

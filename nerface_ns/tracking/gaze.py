@@ -13,15 +13,19 @@ CENTER_BEHIND_CORNERS = 0.75
 """From the middle of an eye's corners back to the eyeball's centre, cm."""
 CENTER_ABOVE_CORNERS = 0.08
 """From there up: with it people who look into the camera are found to do so."""
-CLOSED_BLINK = 0.5
-"""Blink coefficients above this hide the iris."""
 LOOK_SHARE, LOOK_ANGLE = 0.25, np.deg2rad(25)
 """Share of the gaze that is taken from the look coefficients, and the angle at which they are 1.
 
 They see the lids too: half-closed lids cover the iris and its middle seems to stay.
 """
-MEDIAN_FRAMES = 5
-"""Frames of the median that takes single outliers out of the gaze and leaves its leaps."""
+MEDIAN_FRAMES = 7
+"""Frames of the median in time, about a quarter of a second: what a gaze rests at least, so its leaps stay."""
+CLOSED = 0.5
+"""Blink coefficient beyond which eyes do not help to place the eyeballs."""
+LEAST_WEIGHT = 1e-3
+"""Weight of an eye that is shut: where nothing else is there it decides after all."""
+CENTER_STEPS = 6
+"""Corrections until both eyes are parallel."""
 
 
 def eye_centers(corners: Float[np.ndarray, "2 2 3"]) -> Float[np.ndarray, "2 3"]:
@@ -33,15 +37,15 @@ def eye_centers(corners: Float[np.ndarray, "2 2 3"]) -> Float[np.ndarray, "2 3"]
     return corners.mean(axis=1) + np.array([0.0, CENTER_ABOVE_CORNERS, -CENTER_BEHIND_CORNERS])
 
 
-def gaze_from_irises(
+def eye_gaze(
     iris_px: Float[np.ndarray, "n 2 2"],
     centers: Float[np.ndarray, "2 3"],
     rotation: Float[np.ndarray, "n 3 3"],
     translation: Float[np.ndarray, "n 3"],
     focal_px: float,
     center_px: Float[np.ndarray, "2"],
-) -> Float[np.ndarray, "n 2"]:
-    """Return pitch (up) and yaw (to the subject's left) in the head's frame, radians, the mean of both eyes.
+) -> Float[np.ndarray, "n 2 2"]:
+    """Return pitch (up) and yaw (to the subject's left) of the right and the left eye in the head's frame, radians.
 
     Args:
         iris_px: Middle of the right and the left iris.
@@ -53,14 +57,13 @@ def gaze_from_irises(
     ray = np.concatenate([(iris_px - center_px) / focal_px, np.ones((*iris_px.shape[:2], 1))], axis=-1)
     ray = ray @ rotation
     ray /= np.linalg.norm(ray, axis=-1, keepdims=True)
-    origin = -np.einsum("nji,nj->ni", rotation, translation)
     # Nearest point of the ray to the centre, then back towards the camera up to the ball.
-    to_center = centers - origin[:, None]
+    to_center = centers - _camera_places(rotation, translation)[:, None]
     nearest = ray * (to_center * ray).sum(axis=-1, keepdims=True) - to_center
     depth = np.sqrt(np.maximum(IRIS_DISTANCE**2 - (nearest**2).sum(axis=-1, keepdims=True), 0.0))
-    direction = (nearest - depth * ray).mean(axis=1)
+    direction = nearest - depth * ray
     direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
-    return np.stack([np.arcsin(direction[:, 1]), np.arctan2(direction[:, 0], direction[:, 2])], axis=-1)
+    return np.stack([np.arcsin(direction[..., 1]), np.arctan2(direction[..., 0], direction[..., 2])], axis=-1)
 
 
 def clip_gaze(
@@ -70,35 +73,89 @@ def clip_gaze(
     center_px: Float[np.ndarray, "2"],
     coefficients: dict[str, np.ndarray],
 ) -> Float[np.ndarray, "n 2"]:
-    """Gaze of a clip, blinks filled: mainly from the irises, helped by the look coefficients where they are there."""
-    gaze = gaze_from_irises(iris_px, centers, fit.rotation, fit.translation, fit.focal_px, center_px)
+    """Gaze of a clip: mainly from the irises, helped by the look coefficients where they are there.
+
+    Eyes count by how far they are open and turned to the camera, frames by their eyes, so that blinks are bridged.
+    """
+    shut = np.zeros(iris_px.shape[:2])
+    for eye, name in enumerate(("eyeBlinkRight", "eyeBlinkLeft")):
+        shut[:, eye] = coefficients.get(name, 0.0)
+    pose = fit.rotation, fit.translation, fit.focal_px, center_px
+    is_open = shut.mean(axis=1) < CLOSED
+    if is_open.any():
+        centers = parallel_centers(iris_px, centers, *pose, is_open)
+    gaze = eye_gaze(iris_px, centers, *pose)
     looks = look_gaze(coefficients)
     if looks is not None:
         gaze = (1 - LOOK_SHARE) * gaze + LOOK_SHARE * looks
-    blinks = [coefficients[name] for name in ("eyeBlinkLeft", "eyeBlinkRight") if name in coefficients]
-    if blinks:
-        gaze = fill_blinks(gaze, np.mean(blinks, axis=0) > CLOSED_BLINK)
-    around = np.pad(gaze, ((MEDIAN_FRAMES // 2, MEDIAN_FRAMES // 2), (0, 0)), mode="edge")
-    return np.median([around[shift : shift + len(gaze)] for shift in range(MEDIAN_FRAMES)], axis=0)
+    weight = np.maximum((1 - shut.clip(0, 1)) ** 2 * _eye_in_view(fit), LEAST_WEIGHT)
+    total = weight.sum(axis=1)
+    return median_in_time((weight[..., None] * gaze).sum(axis=1) / total[:, None], total)
 
 
-def look_gaze(coefficients: dict[str, np.ndarray]) -> Float[np.ndarray, "n 2"] | None:
-    """Gaze as ARKit's look coefficients tell it; None without them."""
+def parallel_centers(
+    iris_px: Float[np.ndarray, "n 2 2"],
+    centers: Float[np.ndarray, "2 3"],
+    rotation: Float[np.ndarray, "n 3 3"],
+    translation: Float[np.ndarray, "n 3"],
+    focal_px: float,
+    center_px: Float[np.ndarray, "2"],
+    is_open: Bool[np.ndarray, " n"],
+) -> Float[np.ndarray, "2 3"]:
+    """Move the eyeballs' centres apart or together until the eyes look the same way in the median of open frames.
+
+    A millimetre aside turns an eye by 5 degrees. Opposite errors of both eyes would cancel but for the rim of the ball.
+    """
+    for _ in range(CENTER_STEPS):
+        yaw = eye_gaze(iris_px, centers, rotation, translation, focal_px, center_px)[is_open, :, 1]
+        apart = IRIS_DISTANCE * float(np.median(yaw[:, 1] - yaw[:, 0])) / 2
+        centers = centers + np.array([[-apart, 0.0, 0.0], [apart, 0.0, 0.0]])
+    return centers
+
+
+def look_gaze(coefficients: dict[str, np.ndarray]) -> Float[np.ndarray, "n 2 2"] | None:
+    """Gaze of the right and the left eye as ARKit's look coefficients tell it; None without them."""
     try:
-        left, right = (
+        right, left = (
             {way: coefficients[f"eyeLook{way}{side}"] for way in ("Up", "Down", "In", "Out")}
-            for side in ("Left", "Right")
+            for side in ("Right", "Left")
         )
     except KeyError:
         return None
-    pitch = (left["Up"] - left["Down"] + right["Up"] - right["Down"]) / 2
-    yaw = (left["Out"] - left["In"] + right["In"] - right["Out"]) / 2
+    pitch = np.stack([eye["Up"] - eye["Down"] for eye in (right, left)], axis=-1)
+    yaw = np.stack([right["In"] - right["Out"], left["Out"] - left["In"]], axis=-1)
     return LOOK_ANGLE * np.stack([pitch, yaw], axis=-1)
 
 
-def fill_blinks(gaze: Float[np.ndarray, "n 2"], is_closed: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-    """Gaze with closed eyes: on a straight line between the frames before and after."""
-    if is_closed.all() or not is_closed.any():
-        return gaze
-    seen, frames = np.flatnonzero(~is_closed), np.arange(len(gaze))
-    return np.stack([np.interp(frames, seen, gaze[seen, k]) for k in range(2)], axis=-1)
+def median_in_time(
+    values: Float[np.ndarray, "n d"], weight: Float[np.ndarray, " n"], frames: int = MEDIAN_FRAMES
+) -> Float[np.ndarray, "n d"]:
+    """Weighted median about every frame; where weights are small the window grows until enough is in it.
+
+    Enough is an eighth of what a whole window of the largest weight holds.
+    """
+    result, enough = np.empty_like(values), frames * float(weight.max()) / 8
+    sums = np.concatenate([[0.0], np.cumsum(weight)])
+    for row in range(len(values)):
+        reach = frames // 2
+        low, high = max(0, row - reach), min(len(values), row + reach + 1)
+        while sums[high] - sums[low] < enough and high - low < len(values):
+            low, high = max(0, low - 1), min(len(values), high + 1)
+        for column in range(values.shape[1]):
+            order = np.argsort(values[low:high, column], kind="stable")
+            passed = np.cumsum(weight[low:high][order])
+            place = np.searchsorted(passed, passed[-1] / 2)
+            result[row, column] = values[low:high, column][order[place]]
+    return result
+
+
+def _eye_in_view(fit: RigidFit) -> Float[np.ndarray, "n 2"]:
+    """Weights of the right and the left eye: of a head aside the far eye is seen past the nose, half hidden."""
+    place = _camera_places(fit.rotation, fit.translation)
+    aside = place[:, 0] / np.linalg.norm(place, axis=1)
+    return np.exp(np.stack([-aside, aside], axis=-1))
+
+
+def _camera_places(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """(n, 3) cameras in the head's frame."""
+    return -np.einsum("nji,nj->ni", rotation, translation)

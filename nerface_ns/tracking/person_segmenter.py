@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
+
+from nerface_ns.tracking.face_finder import load_mediapipe
 
 
 class PersonSegmenter:
@@ -26,14 +27,9 @@ class PersonSegmenter:
     def __init__(self, model: Path) -> None:
         if not model.is_file():
             raise FileNotFoundError(f"--segmenter {model}: expected a model file here, found none")
-        try:
-            import mediapipe  # pyright: ignore[reportMissingImports]
-            from mediapipe.tasks.python import BaseOptions, vision  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise ValueError(f"a segmenter needs MediaPipe ({error}): pip install 'nerface-ns[track]'") from error
-        self._mediapipe: Any = mediapipe
+        self._mediapipe, vision, base_options = load_mediapipe()
         options = vision.ImageSegmenterOptions(
-            base_options=BaseOptions(model_asset_path=str(model)),
+            base_options=base_options(model_asset_path=str(model)),
             running_mode=vision.RunningMode.IMAGE,
             output_confidence_masks=True,
             output_category_mask=False,

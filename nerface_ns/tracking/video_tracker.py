@@ -37,7 +37,7 @@ from nerface_ns.tracking.preview_video import draw_overlay, write_video
 from nerface_ns.tracking.stage_store import StageStore, stage_key
 from nerface_ns.tracking.track_report import figures, warnings, write_frame_table, write_report
 from nerface_ns.tracking.tracking_config import TrackingConfig
-from nerface_ns.tracking.video_decoder import VideoClip, clip_rate, decode_clip, video_facts
+from nerface_ns.tracking.video_decoder import ClipFrame, VideoClip, clip_rate, decode_clip, video_facts
 from nerface_ns.tracking.whole_image import read_grey, read_image, write_image
 
 STORE_FOLDER = ".tracking"
@@ -136,12 +136,16 @@ def _write_images(clip: VideoClip, track: HeadTrack, paths: list[Path], progress
     if not wanted:
         progress("images", done, len(paths))
         return
+
+    def write(path: Path, frame: ClipFrame) -> None:
+        write_image(path, track.crop.apply(frame.image()))
+
     with ThreadPoolExecutor(2) as pool:
         waiting = []
         for frame in decode_clip(clip):
             path = wanted.pop(frame.tick, None)
             if path is not None:
-                waiting.append(pool.submit(write_image, path, track.crop.apply(frame.image())))
+                waiting.append(pool.submit(write, path, frame))
             # Few at once, so that frames do not pile up, and errors show soon.
             while len(waiting) > 8 or (waiting and not wanted):
                 waiting.pop(0).result()

@@ -1,15 +1,20 @@
 """The whole way from a video to a dataset, on a head whose truth is known; the landmark network is stood in for."""
 
 import json
+import subprocess
+from copy import copy
 from pathlib import Path
 from typing import Any
 
+import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from synthetic_head import (
     NAMES,
     TruthFinder,
     canonical_points,
+    draw_frame,
     gaze_directions,
     head_motion,
     seen_landmarks,
@@ -22,6 +27,7 @@ from nerface_ns.data.frame_json import read_frame_file
 from nerface_ns.tracking import found_landmarks
 from nerface_ns.tracking.bundle_adjustment import BundleAdjustmentConfig
 from nerface_ns.tracking.head_motion import camera_to_head
+from nerface_ns.tracking.preview_video import write_video
 from nerface_ns.tracking.tracking_config import TrackingConfig
 from nerface_ns.tracking.video_decoder import VideoClip
 from nerface_ns.tracking.video_tracker import track_video
@@ -48,6 +54,13 @@ class Scene:
         shown = [None if number in missing else seen[number] for number in range(count)]
         self.clip = VideoClip(write_head_video(root / "head.mp4", shown, SIZE))
         self.model = write_bundle(root / "face.task", canonical_points())
+
+    @classmethod
+    def of(cls, other: "Scene", clip: VideoClip) -> "Scene":
+        """The same head in another video."""
+        scene = copy(other)
+        scene.clip = clip
+        return scene
 
     def track(
         self, output_dir: Path, fail_at: int | None = None, finder: Any = None, **settings: Any
@@ -199,6 +212,37 @@ def test_three_frames_make_a_dataset(tmp_path):
     assert counts == [1, 1, 1]
     with pytest.raises(ValueError, match="expected at least 3 frames with a face, got 2 of 2"):
         Scene(tmp_path, count=2).track(tmp_path / "short")
+
+
+def test_recording_held_upright(scene, tmp_path):
+    """A phone stores it lying, with a note how to turn it: the same dataset comes out."""
+    frames = [np.rot90(draw_frame(number, face[0], SIZE)) for number, face in enumerate(scene.faces)]
+    write_video(tmp_path / "lying.mp4", frames, 25.0)
+    turned = tmp_path / "turned.mp4"
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-display_rotation", "-90"]
+    subprocess.run([*ffmpeg, "-i", str(tmp_path / "lying.mp4"), "-c", "copy", str(turned)], check=True)
+    other = Scene.of(scene, VideoClip(turned))
+    upright = scene.track(tmp_path / "upright", matte=False, preview=False)
+    lying = other.track(tmp_path / "lying", matte=False, preview=False)
+    assert lying["median_reprojection_px"] == upright["median_reprojection_px"]
+    poses = [read_frame_file(tmp_path / name / "transforms_train.json").frames[3] for name in ("upright", "lying")]
+    np.testing.assert_array_equal(poses[0].camera_to_world, poses[1].camera_to_world)
+
+
+def test_frames_of_odd_size(scene, tmp_path):
+    """One row and three columns more than the even frames: the crop is inside, and the head's middle stays its own."""
+    with av.open(str(tmp_path / "odd.mkv"), mode="w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = SIZE + 3, SIZE + 1, "bgr0"
+        for number, face in enumerate(scene.faces[:8]):
+            image = np.pad(draw_frame(number, face[0], SIZE), ((0, 1), (0, 3), (0, 0)), mode="edge")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    facts = Scene.of(scene, VideoClip(tmp_path / "odd.mkv")).track(tmp_path / "out", preview=False)
+    assert facts["frames_tracked"] == 8 and facts["image_size_px"] % 2 == 0
+    parser = NeRFaceDataParserConfig(data=tmp_path / "out").setup()
+    cameras = parser.get_dataparser_outputs("train").cameras
+    assert int(cameras.width[0]) == int(cameras.height[0]) == facts["image_size_px"]
 
 
 def test_full_disk_is_one_clear_error_and_can_go_on(scene, tmp_path, monkeypatch):
