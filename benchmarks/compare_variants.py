@@ -2,6 +2,7 @@
 
     python benchmarks/compare_variants.py fields --data DATA/head_a --output-dir outputs/fields
     python benchmarks/compare_variants.py settings --data DATA/head_a --output-dir outputs/settings
+    python benchmarks/compare_variants.py blendshapes --data DATA/head_a --output-dir outputs/blendshapes --max-frames 5
 
 Each variant is trained in a process of its own, on one core, as many at a time as there are cores. The table goes to
 `benchmarks/results/KIND_NAME.json`.
@@ -26,8 +27,9 @@ FIELDS = (
     TimedRun("nerface-field-blended-grids"),
     # NerFace's perceptron costs about 20 times the grids' field, so it gets fewer rays a step.
     TimedRun("nerface-field-perceptron", ("--pipeline.datamanager.train-num-rays-per-batch", "512")),
+    TimedRun("nerface-siren"),
 )
-"""The default, whose deformation is bilinear, and the candidates of `field_variants`."""
+"""The default, whose deformation is bilinear, the candidates of `field_variants`, and sines."""
 SETTINGS = (
     TimedRun("nerface"),
     TimedRun("nerface", (f"{FIELD}.deform-with-pose", "False"), "without-pose-deformation"),
@@ -38,14 +40,26 @@ SETTINGS = (
     TimedRun("nerface", ("--pipeline.model.distortion-weight", "0"), "without-distortion"),
 )
 """The default, and one setting of it changed at a time."""
-KINDS = {"fields": FIELDS, "settings": SETTINGS}
+BLENDSHAPES = (
+    TimedRun("nerface"),
+    TimedRun("nerface-blendshape"),
+    TimedRun("nerface-blendshape", (f"{FIELD}.tables.basis-map", "monotone"), "monotone"),
+    TimedRun("nerface-blendshape", (f"{FIELD}.warp", "pose"), "without-expression-warp"),
+    TimedRun("nerface-blendshape", (f"{FIELD}.tables.rank", "0"), "plain-with-expression-warp"),
+    TimedRun("nerface-blendshape", (f"{FIELD}.tables.rank", "0", f"{FIELD}.warp", "pose"), "plain"),
+    TimedRun("nerface-blendshape", ("--pipeline.model.occupancy-over", "bases"), "occupancy-over-bases"),
+    # NerFace's networks need so many samples that 2048 rays would take seconds a step.
+    TimedRun("nerface-paper", ("--pipeline.datamanager.train-num-rays-per-batch", "512")),
+)
+"""Few tables and a warp, fewer of these means, a table for each coefficient; the default; NerFace's own recipe."""
+KINDS = {"fields": FIELDS, "settings": SETTINGS, "blendshapes": BLENDSHAPES}
 
 
 @dataclass
 class CompareVariants:
     """Train variants for the same time and tabulate them."""
 
-    kind: tyro.conf.Positional[Literal["fields", "settings"]]
+    kind: tyro.conf.Positional[Literal["fields", "settings", "blendshapes"]]
     """What varies."""
     data: Path
     """The dataset."""

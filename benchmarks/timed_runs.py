@@ -38,6 +38,7 @@ def train_and_score(
     output_dir: Path,
     environment: Mapping[str, str] | None = None,
     max_frames: int | None = None,
+    poses: str | None = None,
 ) -> dict[str, Any]:
     """Train for some minutes of wall time in a process of its own and return its figures."""
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -55,6 +56,8 @@ def train_and_score(
     }
     if max_frames is not None:
         options["--max-frames"] = max_frames
+    if poses is not None:
+        options["--poses"] = poses
     flat = [str(part) for pair in options.items() for part in pair]
     command = [sys.executable, "-m", "nerface_ns.scripts.benchmark", "train", run.method, *flat, "--", *run.overrides]
     subprocess.run(command, check=True, env={**os.environ, **(environment or {})})

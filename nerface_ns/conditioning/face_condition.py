@@ -68,3 +68,23 @@ def ask_driver(driver: Optional[FrameDriver], camera: Any) -> DrivenFrame:
     index = metadata.get(keys.FRAME_INDEX)
     is_own = metadata.get(keys.EXPRESSION) is not None or (index is not None and int(index.flatten()[0]) >= 0)
     return DrivenFrame() if driver is None or is_own else driver(camera)
+
+
+def as_row(asked: Optional[Tensor], length: int, what: str, like: Tensor) -> Optional[Tensor]:
+    """Return what a camera asks for as one row of numbers; None where it asks for nothing.
+
+    Args:
+        asked: The numbers, in any shape.
+        length: How many there have to be.
+        what: Their name, for the error.
+        like: Says the type and the place.
+
+    Raises:
+        ValueError: There are more numbers or fewer.
+    """
+    if asked is None:
+        return None
+    row = asked.reshape(1, -1).to(like)
+    if row.shape[1] != length:
+        raise ValueError(f"camera: expected {length} {what} as in training, got {row.shape[1]}")
+    return row

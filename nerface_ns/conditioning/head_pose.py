@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 POSE_LENGTH = 6
 """Three numbers for the rotation, three for the position."""
+EXPECTED_RANGE = 3.0
+"""Clamp of expected motion, in its standard deviations."""
 
 
 class HeadPoseEncoding(nn.Module):
@@ -43,6 +45,17 @@ class HeadPoseEncoding(nn.Module):
         deviations = self(camera_to_world[:, :, :3], camera_to_world[:, :, 3])
         self.spread = deviations.std(dim=0, unbiased=False).clamp(min=1e-4)
         self.low, self.high = (deviations / self.spread).amin(dim=0), (deviations / self.spread).amax(dim=0)
+
+    def expect(self, turn: float, shift: float) -> None:
+        """Fit the units and the range to motion that is still to be found, for poses that are all one so far.
+
+        Args:
+            turn: Standard deviation of the rotation, radians.
+            shift: Of the position.
+        """
+        self.spread = self.spread.new_tensor([turn] * 3 + [shift] * 3)
+        self.high = torch.full_like(self.spread, EXPECTED_RANGE)
+        self.low = -self.high
 
     def forward(
         self, rotation: Float[Tensor, "num_frames 3 3"], position: Float[Tensor, "num_frames 3"]

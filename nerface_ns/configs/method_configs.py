@@ -6,24 +6,35 @@ from typing import Any, Dict, Optional
 
 import torch
 from nerfstudio.configs.base_config import MachineConfig, ViewerConfig
-from nerfstudio.engine.trainer import TrainerConfig
 from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
 from nerfstudio.plugins.types import MethodSpecification
 
+from nerface_ns.conditioning.expression import ExpressionEncodingConfig
 from nerface_ns.configs.dataparser_configs import nerface_demo
 from nerface_ns.data.face_datamanager import FaceDataManagerConfig
 from nerface_ns.data.face_pixel_sampler import FacePixelSamplerConfig
+from nerface_ns.data.patch_pixel_sampler import PatchPixelSamplerConfig
+from nerface_ns.engine.face_trainer import FaceTrainerConfig
+from nerface_ns.field_components.blended_tables import BlendedTablesConfig
+from nerface_ns.fields.blendshape_field import BlendshapeFieldConfig
 from nerface_ns.fields.nerface_field import NeRFaceFieldConfig
+from nerface_ns.fields.siren_field import SirenFieldConfig
 from nerface_ns.fields.warped_grid_field import WarpedGridFieldConfig
 from nerface_ns.model_components.adam import FaceAdamConfig
 from nerface_ns.model_components.schedules import WarmupDecaySchedulerConfig
+from nerface_ns.model_components.staged_losses import StagedLossesConfig
 from nerface_ns.model_components.step_decay import StepDecaySchedulerConfig
 from nerface_ns.models.base_face_model import FaceModelConfig
+from nerface_ns.models.blendshape_face_model import BlendshapeFaceModelConfig
 from nerface_ns.models.occ_face_model import OccFaceModelConfig
 from nerface_ns.models.paper_face_model import PaperFaceModelConfig
 
-LEARNING_RATES = {"grids": 1e-2, "networks": 4e-3, "latent_codes": 1e-3, "background": 5e-3}
-"""Initial learning rate of each parameter group."""
+LEARNING_RATES = {"grids": 1e-2, "tables": 1e-2, "networks": 4e-3, "latent_codes": 1e-3, "background": 5e-3}
+"""Initial learning rate of each parameter group; a method without such parameters has no use for the entry."""
+
+REFINEMENT_RATES = {"cameras": 2e-3, "expression_corrections": 1e-3}
+"""The same of what refines the training frames, in radians, head radii and standard deviations; without use where a
+model does not refine them."""
 
 
 def _default_device() -> str:
@@ -32,13 +43,25 @@ def _default_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _optimizers(num_steps: int) -> Dict[str, Any]:
+def _optimizers(num_steps: int, **rates: float) -> Dict[str, Any]:
+    """Return every group's optimizer and schedule; rates given here go before `LEARNING_RATES`."""
     return {
         name: {
             "optimizer": FaceAdamConfig(lr=rate),
             "scheduler": WarmupDecaySchedulerConfig(max_steps=num_steps),
         }
-        for name, rate in LEARNING_RATES.items()
+        for name, rate in {**LEARNING_RATES, **rates}.items()
+    }
+
+
+def _refinement_optimizers(num_steps: int) -> Dict[str, Any]:
+    """Return optimizers and schedules of what `camera_refinement` and `expression_corrections` may enable."""
+    return {
+        name: {
+            "optimizer": FaceAdamConfig(lr=rate),
+            "scheduler": WarmupDecaySchedulerConfig(max_steps=num_steps),
+        }
+        for name, rate in REFINEMENT_RATES.items()
     }
 
 
@@ -59,7 +82,7 @@ def _face_trainer(
     num_steps: int = 10_000,
     optimizers: Optional[Dict[str, Any]] = None,
     **datamanager: Any,
-) -> TrainerConfig:
+) -> FaceTrainerConfig:
     """Return the trainer's configuration of a method; only what is passed here differs between methods.
 
     Args:
@@ -70,7 +93,7 @@ def _face_trainer(
         datamanager: Settings of the data manager.
     """
     model.max_num_steps = num_steps
-    return TrainerConfig(
+    return FaceTrainerConfig(
         method_name=method_name,
         max_num_iterations=num_steps,
         steps_per_save=2000,
@@ -83,7 +106,10 @@ def _face_trainer(
             datamanager=FaceDataManagerConfig(dataparser=nerface_demo.config, **datamanager),
             model=model,
         ),
-        optimizers=_optimizers(num_steps) if optimizers is None else optimizers,
+        optimizers={
+            **(_optimizers(num_steps) if optimizers is None else optimizers),
+            **_refinement_optimizers(num_steps),
+        },
         viewer=ViewerConfig(num_rays_per_chunk=1 << 15, max_num_display_images=8, websocket_host="127.0.0.1"),
         vis="viewer",
     )
@@ -92,6 +118,24 @@ def _face_trainer(
 nerface = MethodSpecification(
     config=_face_trainer("nerface", OccFaceModelConfig(radiance_field=WarpedGridFieldConfig())),
     description="NerFace's avatar from a tracked face video, in a fast warped grid behind an occupancy grid.",
+)
+
+nerface_blendshape = MethodSpecification(
+    config=_face_trainer(
+        "nerface-blendshape",
+        BlendshapeFaceModelConfig(
+            # A table for each coefficient (rank 0) and no warp by the expression fit as well, but carry over less well.
+            radiance_field=BlendshapeFieldConfig(tables=BlendedTablesConfig(rank=16), warp="expression"),
+            expression=ExpressionEncodingConfig(clamp_margin=0.0),
+            # NeRFBlendShape's losses suit its 200,000 steps; these are the default method's.
+            huber_delta=0.1,
+            matte_weight=0.05,
+            staged_losses=StagedLossesConfig(mask_weight=0.0, table_weight=0.0),
+        ),
+        optimizers=_optimizers(10_000, tables=3e-3),
+        pixel_sampler=PatchPixelSamplerConfig(patches_from_step=-1),
+    ),
+    description="NeRFBlendShape's avatar: feature tables blended by the expression before one lookup.",
 )
 
 nerface_paper = MethodSpecification(
@@ -104,4 +148,16 @@ nerface_paper = MethodSpecification(
         pixel_sampler=FacePixelSamplerConfig(region_share=0.0, replacement=False),
     ),
     description="NerFace's own recipe: coarse and fine networks, 64 + 64 samples a ray; slow, for comparison.",
+)
+
+nerface_siren = MethodSpecification(
+    config=_face_trainer(
+        "nerface-siren",
+        OccFaceModelConfig(radiance_field=SirenFieldConfig()),
+        num_steps=100_000,
+        # The grids' rate is too high for sines. A sample costs about 20 times a grid's, so a step has fewer rays.
+        optimizers=_optimizers(100_000, networks=5e-4),
+        train_num_rays_per_batch=512,
+    ),
+    description="The avatar in a network of sines (SIREN), behind an occupancy grid; small and smooth.",
 )

@@ -9,6 +9,8 @@ from typing import Optional
 import numpy as np
 from jaxtyping import Float32
 
+from nerface_ns.tracks.array_file import read_array_file
+
 COEFFICIENT_FILES = ("exp.npy", "track_params.pt", "au.csv")
 """Tried in this order."""
 
@@ -35,7 +37,7 @@ def read_coefficients(
     path = root / found[0]
     if found[0] == "au.csv":
         return read_action_units(path, image_numbers)
-    expression = _read_array(path) if found[0] == "exp.npy" else _read_tracker(path)
+    expression = read_array_file(path) if found[0] == "exp.npy" else _read_tracker(path)
     if expression.ndim != 2 or expression.dtype.kind not in "iuf":
         raise ValueError(f"{path}: expected numbers of shape frames x coefficients, got {expression.shape}")
     if len(expression) != len(image_numbers):
@@ -75,19 +77,19 @@ def read_action_units(
     return values, tuple(header[index].removesuffix("_r") for index in columns)
 
 
-def _read_array(path: Path) -> np.ndarray:
-    """A NumPy array; nothing is unpickled."""
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path}: expected an array of numbers, got {error}") from error
-
-
 def _read_tracker(path: Path) -> np.ndarray:
     """The coefficients in AD-NeRF's own tracker output."""
     import torch
 
-    parameters = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(parameters, dict) or not isinstance(parameters.get("exp"), torch.Tensor):
-        raise ValueError(f"{path}: expected a tensor under 'exp', got none")
-    return parameters["exp"].numpy()
+    try:
+        parameters = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a file of anything can make torch's reader stumble in any way
+        raise ValueError(f"{path}: expected tensors that torch.save wrote, got {_first_line(error)}") from error
+    found = parameters.get("exp") if isinstance(parameters, dict) else None
+    if not isinstance(found, torch.Tensor) or found.layout != torch.strided or not found.is_floating_point():
+        raise ValueError(f"{path}: expected a tensor of numbers under 'exp', got {type(found).__name__}")
+    return found.detach().double().numpy()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -19,11 +19,13 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from nerface_ns.data.frame_store import user_cache_dir
+from nerface_ns.data.image_file import DAMAGED
 
-MaskRule = Literal["alpha", "parsing", "labels"]
-"""What makes the matte: the alpha channel; all colours but pure blue and pure white; all labels but 0."""
+MaskRule = Literal["alpha", "parsing_head", "parsing_person", "labels"]
+"""What makes the matte: the alpha channel; of a parsing in AD-NeRF's colours the head, pure blue, or the person, all
+but pure white; all labels but 0."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Counted up when a rule changes."""
 
 PROGRESS_FROM_FRAMES = 300
@@ -78,10 +80,10 @@ def mask_of(path: Path, rule: MaskRule) -> UInt8[np.ndarray, "height width"]:
             colour = np.asarray(image.convert("RGB"))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: expected an image here, found none") from error
-    except (OSError, SyntaxError) as error:
+    except DAMAGED as error:
         raise ValueError(f"{path}: expected a whole image, got a damaged one: {error}") from error
-    background = (colour[..., 2] == 255) & (colour[..., 0] == colour[..., 1]) & np.isin(colour[..., 0], (0, 255))
-    return (~background).astype(np.uint8) * 255
+    covered = (colour == (0, 0, 255)).all(axis=-1) if rule == "parsing_head" else (colour != 255).any(axis=-1)
+    return covered.astype(np.uint8) * 255
 
 
 def _derive(path: Path, target: Path, rule: MaskRule) -> None:

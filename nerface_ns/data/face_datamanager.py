@@ -10,6 +10,7 @@ from typing import Any, Literal, Type
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
@@ -130,17 +131,21 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
 
         Returns:
             Rays that carry "frame_index", and "image" (R, 3) in [0, 1], "indices" (R, 3) camera, row, column, and
-            "alpha" (R, 1) where the data have mattes.
+            "alpha" (R, 1) where the data have mattes, and "patch_rows" (P, S, S), where among the rays each patch's
+            pixels are, in steps with patches.
         """
         self.train_count += 1
         assert self.train_pixel_sampler is not None
-        return self._draw(self.train_dataset, self.train_pixel_sampler, self.train_ray_generator)
+        indices, patch_rows = self.train_pixel_sampler.draw(self._choose_images(self.train_dataset), step)
+        rays, batch = self._look_up(self.train_dataset, indices, self.train_ray_generator)
+        return rays, batch if patch_rows is None else {**batch, "patch_rows": patch_rows.to(self.device)}
 
     def next_eval(self, step: int) -> tuple[RayBundle, dict[str, Tensor]]:
         """Rays of evaluation pixels, which carry "expression" and "gaze" too, with their colours."""
         self.eval_count += 1
         assert self.eval_pixel_sampler is not None
-        return self._draw(self.eval_dataset, self.eval_pixel_sampler, self.eval_ray_generator)
+        indices = self.eval_pixel_sampler.sample(self._choose_images(self.eval_dataset))
+        return self._look_up(self.eval_dataset, indices, self.eval_ray_generator)
 
     def next_eval_image(self, step: int) -> tuple[Cameras, dict[str, Any]]:
         """A random evaluation image with its camera."""
@@ -150,14 +155,18 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
         """Sampler over the images of one split."""
         height, width = outputs.metadata["image_size"]
         face_boxes, regions = outputs.metadata.get("face_boxes"), outputs.metadata["region_boxes"]
-        return FacePixelSampler(self.config.pixel_sampler, num_rays, face_boxes, regions, height, width)
+        return self.config.pixel_sampler.setup(
+            num_rays_per_batch=num_rays, face_boxes=face_boxes, region_boxes=regions, height=height, width=width
+        )
 
-    def _draw(
-        self, dataset: FaceDataset, sampler: FacePixelSampler, ray_generator: FaceRayGenerator
+    def _choose_images(self, dataset: FaceDataset) -> Int[Tensor, " batch"]:
+        """Random images that share a step's rays."""
+        return torch.randperm(len(dataset))[: self.config.images_per_batch]
+
+    def _look_up(
+        self, dataset: FaceDataset, indices: Int[Tensor, "rays 3"], ray_generator: FaceRayGenerator
     ) -> tuple[RayBundle, dict[str, Tensor]]:
-        """Choose images, choose pixels, look their colours up."""
-        images = torch.randperm(len(dataset))[: self.config.images_per_batch]
-        indices = sampler.sample(images)
+        """Rays of pixels, and their colours."""
         image, row, column = indices.numpy().T
         colour = dataset.open_store().gather(image, row, column).astype(np.float32) / np.float32(255)
         frame = torch.from_numpy(colour).to(self.device)

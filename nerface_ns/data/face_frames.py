@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from nerface_ns.data.frame_json import FrameRecord
+from nerface_ns.data.image_file import DAMAGED
 
 ROTATION_TOLERANCE = 1e-3
 """Largest entry of R @ R.T - I that still passes: trackers write float32, sometimes from rounded text."""
@@ -160,7 +161,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
             width, height = image.size
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: expected an image here, found none") from error
-    except (UnidentifiedImageError, OSError) as error:
+    except DAMAGED as error:
         raise ValueError(f"{path}: expected a readable image, got {error}") from error
     return height, width
 

@@ -104,7 +104,16 @@ class FacePixelSampler:
         Returns:
             Image, row, column per ray, grouped by image.
         """
-        num_rays = self.num_rays_per_batch
+        return self._draw_pixels(images, self.num_rays_per_batch)
+
+    def draw(
+        self, images: Int[Tensor, " batch"], step: int
+    ) -> tuple[Int[Tensor, "rays 3"], Int[Tensor, "patches size size"] | None]:
+        """Draw the pixels of a training step: those of `sample`, and None, because none of them form patches."""
+        return self.sample(images), None
+
+    def _draw_pixels(self, images: Int[Tensor, " batch"], num_rays: int) -> Int[Tensor, "rays 3"]:
+        """Draw so many single pixels."""
         image = images.numpy()[np.arange(num_rays) * len(images) // num_rays]
         if not self.config.replacement:
             return torch.from_numpy(self._sample_distinct(image))

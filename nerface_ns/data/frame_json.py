@@ -9,6 +9,7 @@ the same pixels. A file with positive fx describes an unmirrored world already, 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ import numpy as np
 
 MIRROR_X = np.array([-1.0, 1.0, 1.0, 1.0])
 """Diagonal of the conjugation between NerFace's mirrored world and the ordinary one."""
+
+MAX_NAME_BYTES = 240
+"""Longest name of a file or folder, with room for a suffix: file systems take 255."""
 
 REGION_KEYS = {"mouth": "mouth_box", "eyes": "eyes_box"}
 """Region name to the JSON key that holds its box."""
@@ -71,7 +75,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: expected a frame file here, found none")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON, got text that does not parse: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a JSON object at the top level, got {type(content).__name__}")
@@ -83,6 +87,23 @@ def require_key(where: str, record: dict[str, Any], key: str, expected: str) -> 
     if key not in record:
         raise ValueError(f"{where}: expected key '{key}' ({expected}), got only {sorted(record)}")
     return record[key]
+
+
+def check_stored_path(where: str, key: str, value: Any) -> str:
+    """Return a path as a file of parameters names it: relative, inside the dataset's folder or one beside it.
+
+    GaussianAvatars' unions name pictures of the folders beside them; nothing farther away is a dataset's business.
+
+    Raises:
+        ValueError: It is no such path.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{where}: '{key}' expected a path, got {str(value)[:60]!r}")
+    parts = os.path.normpath(value).split("/")
+    is_outside = value.startswith("/") or parts[:2] == ["..", ".."] or parts == [".."]
+    if is_outside or "\0" in value or max(len(part.encode("utf-8", "replace")) for part in parts) > MAX_NAME_BYTES:
+        raise ValueError(f"{where}: '{key}' expected a relative path of a file in this folder, got {value[:60]!r}")
+    return value
 
 
 def as_numbers(where: str, key: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -193,6 +214,7 @@ def _read_frame(where: str, frame: dict[str, Any], is_mirrored: bool) -> FrameRe
     file_path = require_key(where, frame, "file_path", "image path")
     if not isinstance(file_path, str) or not file_path:
         raise ValueError(f"{where}: 'file_path' expected text, got {file_path!r}")
+    check_stored_path(where, "file_path", file_path)
     where = f"{where} ({file_path})"
     pose = require_key(where, frame, "transform_matrix", "4x4 camera-to-world")
     pose = as_numbers(where, "transform_matrix", pose, (4, 4))

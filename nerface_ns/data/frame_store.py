@@ -20,6 +20,8 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from PIL import Image
 
+from nerface_ns.data.image_file import DAMAGED
+
 FORMAT_VERSION = 1
 """Counted up when the bytes in a store change meaning."""
 
@@ -72,7 +74,7 @@ def _decode(path: Path, channels: str) -> UInt8[np.ndarray, "height width *chann
             return np.asarray(image.convert(channels))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: expected an image here, found none") from error
-    except (OSError, SyntaxError) as error:
+    except DAMAGED as error:
         raise ValueError(f"{path}: expected a whole image, got a damaged one: {error}") from error
 
 

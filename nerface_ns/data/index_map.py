@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from nerface_ns.tracks.array_file import read_array_file
+
 INDEX_MAP_FILE = "index_map.npy"
 """Its name beside the frame files (NerFace's `real_to_nerf.py` writes it)."""
 
@@ -52,12 +54,9 @@ def _read_table(path: Path) -> np.ndarray:
     """The (N, 2) whole numbers of the file; nothing is unpickled."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected NerFace's index map here, found none")
-    try:
-        table = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: expected an array of numbers in NumPy's format, got {error}") from error
-    if not isinstance(table, np.ndarray) or table.ndim != 2 or table.shape[1] != 2 or table.dtype.kind not in "iuf":
-        got = f"shape {table.shape}, {table.dtype}" if isinstance(table, np.ndarray) else "an archive"
+    table = read_array_file(path)
+    if table.ndim != 2 or table.shape[1] != 2 or table.dtype.kind not in "iuf":
+        got = f"shape {table.shape}, {table.dtype}"
         raise ValueError(f"{path}: expected numbers of shape nx2 (recorded frame, training row), got {got}")
     if not (np.isfinite(table).all() and (table == np.round(table)).all()):
         raise ValueError(f"{path}: expected whole numbers, got fractions or no numbers")

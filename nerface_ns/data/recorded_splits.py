@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+VAL_STRIDE = 70
+"""Steps between the test frames on which NeRFBlendShape's code validates."""
+
 
 def recorded_times(names: dict[str, list[str]], extra: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Positions of frames along the recorded track, in [0, 1].
@@ -64,6 +67,20 @@ def split_last(num_frames: int, num_test: int, num_val: int) -> dict[str, list[i
         "val": val,
         "test": list(range(rest, num_frames)),
     }
+
+
+def split_last_only(num_frames: int, num_test: int) -> dict[str, list[int]]:
+    """Hold the last frames out for the test; every `VAL_STRIDE`th of them makes the validation split too.
+
+    Raises:
+        ValueError: A split would be empty.
+    """
+    if not 1 <= num_test < num_frames:
+        raise ValueError(
+            f"expected at least one frame in each split, got {num_frames} frames for {num_test} test frames"
+        )
+    test = list(range(num_frames - num_test, num_frames))
+    return {"train": list(range(test[0])), "val": test[::VAL_STRIDE], "test": test}
 
 
 def first_share(times: Float[np.ndarray, " frames"], share: float) -> Int[np.ndarray, " kept"]:

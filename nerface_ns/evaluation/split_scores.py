@@ -13,6 +13,8 @@ from torch import Tensor
 from nerface_ns.conditioning import keys
 from nerface_ns.evaluation.evaluation_protocol import RUN_PROTOCOL, EvaluationProtocol, frame_codes
 from nerface_ns.evaluation.paper_metrics import paper_scores
+from nerface_ns.evaluation.scored_backdrop import true_picture
+from nerface_ns.evaluation.unseen_poses import PoseProtocol, UnseenPoses
 from nerface_ns.model_components.image_metrics import ImageDistance, Scores, region_scores
 
 EVALUATION_SPLITS = ("test", "val", "nvs")
@@ -81,10 +83,12 @@ class SplitRenderer:
     Args:
         pipeline: A trained nerfstudio pipeline.
         split: Name of a split that its dataparser has.
+        poses: Rule for the cameras of frames never trained on.
     """
 
-    def __init__(self, pipeline: Any, split: str) -> None:
+    def __init__(self, pipeline: Any, split: str, poses: PoseProtocol = "as_tracked") -> None:
         self.pipeline = pipeline
+        self.poses = UnseenPoses(pipeline, poses)
         self.split = split
         datamanager = pipeline.datamanager
         outputs = datamanager.dataparser.get_dataparser_outputs(split=split)
@@ -115,22 +119,24 @@ class SplitRenderer:
         camera = self.dataset.cameras[index : index + 1].to(device)
         data = self.dataset.get_data(index)
         alpha, metadata = data.get("alpha"), getattr(camera, "metadata", None)
+        truth = true_picture(data["image"][..., :3], alpha, model, self.frame_names[index])
         for code, group in frame_codes(model, metadata or {}, protocols):
             camera.metadata = metadata if code is None else {**(metadata or {}), keys.LATENT_CODE: code}
+            placed = self.poses.place(camera, truth)
             start = time.perf_counter()
-            outputs = model.get_outputs_for_camera(camera)
+            outputs = model.get_outputs_for_camera(placed)
             if outputs["rgb"].is_cuda:
                 torch.cuda.synchronize()
             render_s = time.perf_counter() - start
             frame = RenderedFrame(
                 name=self.frame_names[index],
-                truth=data["image"][..., :3].to(outputs["rgb"].device),
+                truth=truth.to(outputs["rgb"].device),
                 outputs=outputs,
                 boxes=self._boxes(index),
                 alpha=None if alpha is None else alpha.to(outputs["rgb"].device),
                 render_s=render_s,
             )
-            yield frame, group
+            yield self.poses.scored_part(frame, camera), group
 
     def _boxes(self, index: int) -> dict[str, Tensor]:
         metadata = self.dataset.metadata
@@ -153,6 +159,7 @@ def score_split(
     image_distance: ImageDistance | None = None,
     frame_done: ProtocolFrameDone | None = None,
     max_frames: int | None = None,
+    poses: PoseProtocol = "as_tracked",
 ) -> dict[str, SplitScores]:
     """Render and score the frames of a split; equal pictures are rendered and compared once.
 
@@ -163,6 +170,7 @@ def score_split(
         image_distance: LPIPS or a stand-in for it.
         frame_done: Called with the protocol, the frame's index, the number of frames, and the frame, after each.
         max_frames: Score so many frames, evenly spread; all without it.
+        poses: Rule for the cameras of frames never trained on.
 
     Returns:
         Scores by the protocols' names.
@@ -170,7 +178,7 @@ def score_split(
     results = {protocol.name: SplitScores(split) for protocol in protocols}
     was_training = pipeline.training
     pipeline.eval()
-    renderer = SplitRenderer(pipeline, split)
+    renderer = SplitRenderer(pipeline, split, poses)
     count = len(renderer) if max_frames is None else min(max_frames, len(renderer))
     for number in range(count):
         for frame, group in renderer.render_by_protocol(number * len(renderer) // count, protocols):

@@ -1,4 +1,4 @@
-"""nerfstudio's trainer, ended by the clock instead of a number of steps."""
+"""The trainer, ended by the clock instead of a number of steps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from nerfstudio.engine.trainer import TrainerConfig
 from nerfstudio.utils import profiler, writer
+
+from nerface_ns.engine.face_trainer import FaceTrainer
 
 StepDone = Callable[[float, int], None]
 """Called after a step with the share of the time that has passed, in [0, 1], and the number of finished steps."""
@@ -46,7 +48,7 @@ class TrainingReport:
         return None if self.samples is None or self.rays == 0 else self.samples / self.rays
 
 
-class TimedTrainer(Trainer):
+class TimedTrainer(FaceTrainer):
     """A trainer that stops at a deadline and whose schedules follow the clock.
 
     At least one step is made. A step is not begun when the mean step so far would end after the deadline.

@@ -30,7 +30,6 @@ def parse_method_config(method: str, dataparser: str | None = None, overrides: S
     import tyro
     from nerfstudio.configs.dataparser_configs import all_dataparsers
     from nerfstudio.configs.method_configs import all_methods
-    from nerfstudio.engine.trainer import TrainerConfig
 
     if method not in method_names():
         raise ValueError(f"method {method!r} is not installed; expected one of {', '.join(method_names())}")
@@ -43,7 +42,7 @@ def parse_method_config(method: str, dataparser: str | None = None, overrides: S
         if named and named != [dataparser]:
             raise ValueError(f"--dataparser {dataparser!r}, but the overrides name {named[0]!r}; expected one of them")
         default.pipeline.datamanager.dataparser = copy.deepcopy(all_dataparsers[dataparser])
-    config_type: Any = tyro.conf.SuppressFixed[tyro.conf.FlagConversionOff[TrainerConfig]]
+    config_type: Any = tyro.conf.SuppressFixed[tyro.conf.FlagConversionOff[type(default)]]
     return tyro.cli(config_type, default=default, args=list(overrides), prog=f"(overrides of {method})")
 
 

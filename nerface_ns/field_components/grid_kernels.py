@@ -14,7 +14,7 @@ from nerface_ns.field_components.cpu_kernels import inner_kernel, parallel_kerne
 @inner_kernel
 def _cell(coordinate, resolution):
     scaled = min(max(coordinate, 0.0), 1.0) * (resolution - 1)
-    index = min(int(scaled), resolution - 2)
+    index = max(min(int(scaled), resolution - 2), 0)  # a coordinate that is NaN has to stay in the table too
     return index, scaled - index
 
 

@@ -92,9 +92,16 @@ def read_photograph(path: Path, image_size: Tuple[int, int]) -> np.ndarray:
     Raises:
         ValueError: It is no readable image.
     """
+    from nerface_ns.data.image_file import check_image_header
+
+    fault = f"{path}: expected a readable background image, got {path.stat().st_size} bytes that are none"
+    try:
+        check_image_header(path)
+    except ValueError as error:
+        raise ValueError(f"{fault}: {error}") from error
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f"{path}: expected a readable background image, got {path.stat().st_size} bytes that are none")
+        raise ValueError(fault)
     height, width = image_size
     if image.shape[:2] != (height, width):
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

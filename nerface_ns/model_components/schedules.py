@@ -23,16 +23,23 @@ class TrainingProgress:
     def __init__(self, max_steps: int) -> None:
         self.max_steps = max_steps
         self.fixed_fraction: Optional[float] = None
+        self.begin, self.end = 0.0, 1.0
+        self.first_step = 0
 
     def set_fraction(self, fraction: float) -> None:
         """Say from outside how much is done, in [0, 1]."""
         self.fixed_fraction = float(fraction)
 
     def fraction(self, step: int) -> float:
-        """Return the share that is done, in [0, 1]."""
-        if self.fixed_fraction is not None:
-            return self.fixed_fraction
-        return min(max(step / self.max_steps, 0.0), 1.0)
+        """Return the share that is done, in [0, 1]: of the part between `begin` and `end`, shares of the whole.
+
+        Args:
+            step: Counted from training step `first_step` on.
+        """
+        whole = self.fixed_fraction
+        if whole is None:
+            whole = (self.first_step + step) / self.max_steps
+        return min(max((whole - self.begin) / (self.end - self.begin), 0.0), 1.0)
 
 
 @dataclass

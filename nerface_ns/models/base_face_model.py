@@ -13,12 +13,18 @@ from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.data.scene_box import OrientedBox
 from nerfstudio.models.base_model import Model, ModelConfig
-from nerfstudio.utils import colormaps
 from torch import Tensor
 
 from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.expression import ExpressionEncodingConfig
-from nerface_ns.conditioning.face_condition import CodeProtocol, DrivenFrame, FaceCondition, FrameDriver, ask_driver
+from nerface_ns.conditioning.face_condition import (
+    CodeProtocol,
+    DrivenFrame,
+    FaceCondition,
+    FrameDriver,
+    as_row,
+    ask_driver,
+)
 from nerface_ns.conditioning.head_pose import HeadPoseEncoding
 from nerface_ns.conditioning.latent_codes import LatentCodesConfig
 from nerface_ns.conditioning.recorded_track import RecordedTrack
@@ -29,11 +35,13 @@ from nerface_ns.model_components.image_metrics import full_scores
 from nerface_ns.model_components.perceptual_distance import PerceptualDistance
 from nerface_ns.model_components.schedules import TrainingProgress
 from nerface_ns.models.checkpoint_sizes import check_sizes
+from nerface_ns.models.frame_refinement import FrameRefinement, RefinementConfig
+from nerface_ns.models.logged_pictures import logged_pictures
 from nerface_ns.viewer.face_panel import FacePanel
 
 
 @dataclass
-class FaceModelConfig(ModelConfig):
+class FaceModelConfig(RefinementConfig, ModelConfig):
     """Settings of every model of a face."""
 
     _target: Type = field(default_factory=lambda: FaceModel)
@@ -57,7 +65,7 @@ class FaceModelConfig(ModelConfig):
     """Steps of a whole training, for schedules inside the model."""
 
 
-class FaceModel(Model):
+class FaceModel(FrameRefinement, Model):
     """Base of the models; a method implements `render_rays` and `get_loss_dict`.
 
     Args:
@@ -90,12 +98,13 @@ class FaceModel(Model):
         self.background = self.config.background.setup(
             image_size=self.image_size, photograph=metadata.get("background_filename")
         )
-        poses = metadata[keys.TRAIN_CAMERA_TO_WORLD].float()
+        poses = self.start_poses(metadata)
         self.register_buffer("train_camera_to_world", poses, persistent=False)
         self.head_pose_encoding = HeadPoseEncoding(poses)
         recorded = metadata.get(keys.RECORDED_VIEWS, (poses, expression))
         self.recorded_views = RecordedViews(*recorded)
         self.training_progress = TrainingProgress(self.config.max_num_steps)
+        self.populate_refinement(metadata)
         self.face_panel = FacePanel(self)  # where nerfstudio's viewer finds it; empty until then
         self._perceptual_distance: Optional[PerceptualDistance] = None
         self.register_load_state_dict_pre_hook(check_sizes)
@@ -118,6 +127,7 @@ class FaceModel(Model):
         camera sees it, before the middle of the background.
         """
         if keys.FRAME_INDEX in ray_bundle.metadata:
+            ray_bundle = self.refine_rays(ray_bundle)
             condition, frame_rows = self.get_ray_conditions(ray_bundle)
         else:
             position = torch.full_like(ray_bundle.origins[:, :2], 0.5)
@@ -179,6 +189,7 @@ class FaceModel(Model):
             frame_index = torch.full((len(camera_to_world),), -1, device=self.device)
         if expression is None:
             expression = self.track.expression[frame_index]
+        expression = self.correct_expression(expression, frame_index)
         if latent_code is None:
             latent_code = self._look_up_codes(frame_index, expression)
         rotation, position = camera_to_world[:, :, :3], camera_to_world[:, :, 3]
@@ -207,9 +218,10 @@ class FaceModel(Model):
         if expression is None and (index is None or int(index.flatten()[0]) < 0):
             expression = self._recorded_expression(camera)
         num_coefficients, code_length = self.track.expression.shape[1], self.latent_codes.codes.shape[1]
-        expression = self._as_row(expression, num_coefficients, "expression coefficients")
-        latent_code = self._as_row(latent_code, code_length, "numbers in a latent code")
-        camera_to_world = camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(self.train_camera_to_world)
+        poses = self.train_camera_to_world
+        expression = as_row(expression, num_coefficients, "expression coefficients", poses)
+        latent_code = as_row(latent_code, code_length, "numbers in a latent code", poses)
+        camera_to_world = camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(poses)
         frame_index = None if index is None else index.reshape(-1)[:1].to(self.device)
         return self.make_condition(camera_to_world, frame_index, expression, latent_code)
 
@@ -217,14 +229,6 @@ class FaceModel(Model):
         if camera.times is not None:
             return self.track(camera.times.reshape(-1)[:1].to(self.train_camera_to_world))
         return self.recorded_views(camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(self.train_camera_to_world))
-
-    def _as_row(self, asked: Optional[Tensor], length: int, what: str) -> Optional[Tensor]:
-        if asked is None:
-            return None
-        row = asked.reshape(1, -1).to(self.train_camera_to_world)
-        if row.shape[1] != length:
-            raise ValueError(f"camera: expected {length} {what} as in training, got {row.shape[1]}")
-        return row
 
     def prepare_image(self, rays: RayBundle, height: int, width: int, condition: FaceCondition) -> None:
         """Look at a whole image's rays, flat and row by row, before they are rendered in chunks.
@@ -235,7 +239,7 @@ class FaceModel(Model):
     @torch.no_grad()
     def get_outputs_for_camera(self, camera: Cameras, obb_box: Optional[OrientedBox] = None) -> Dict[str, Tensor]:
         """Render one camera's whole image; see `get_camera_condition` for the expression it shows."""
-        driven = ask_driver(self.frame_driver, camera)
+        driven, camera = ask_driver(self.frame_driver, camera), self.refine_camera(camera)
         condition = self.get_camera_condition(camera, driven)
         bare = camera.reshape((camera.size,))[0:1]
         bare.metadata = None  # what a frame has in common shall not travel on every ray
@@ -281,15 +285,7 @@ class FaceModel(Model):
         truth, render = batch["image"].to(self.device)[..., :3], outputs["rgb"]
         all_scores = full_scores(render.clamp(0, 1), truth, self._get_perceptual_distance())
         scores = {name: value for name, value in all_scores.items() if value is not None}
-        error = (render - truth).abs().mean(dim=-1, keepdim=True)
-        images = {
-            "img": torch.cat([truth, render, colormaps.apply_colormap((error * 5).clamp(0, 1))], dim=1),
-            "accumulation": colormaps.apply_colormap(outputs["accumulation"]),
-            "depth": colormaps.apply_depth_colormap(
-                outputs["depth"], accumulation=outputs["accumulation"], near_plane=self.near, far_plane=self.far
-            ),
-        }
-        return scores, images
+        return scores, logged_pictures(truth, outputs, (self.near, self.far))
 
     def _get_perceptual_distance(self) -> PerceptualDistance:
         """Return LPIPS, made when first asked for and kept out of the module tree, hence of checkpoints."""

@@ -77,7 +77,8 @@ class OccFaceModel(FaceModel):
 
     def get_param_groups(self) -> Dict[str, List[Parameter]]:
         """Group parameters by how fast they may learn."""
-        return parameter_groups([self.field], self.latent_codes, self.background)
+        groups = parameter_groups([self.field], self.latent_codes, self.background)
+        return {**groups, **self.refinement_groups()}
 
     def get_training_callbacks(
         self, training_callback_attributes: TrainingCallbackAttributes
@@ -86,21 +87,24 @@ class OccFaceModel(FaceModel):
         datamanager = training_callback_attributes.pipeline.datamanager  # type: ignore[union-attr]
 
         def carve(step: int) -> None:
-            if step == 0:
+            if step == 0 and self.has_tracked_poses:
                 self.occupancy.forbid(self.config.carving.setup().find_empty(self.occupancy, datamanager.train_dataset))
 
         def refresh(step: int) -> None:
-            if self.occupancy.is_refresh_step(step):
-                self.occupancy.refresh(step, self.step_size, self._density_of_any_expression)
+            age = self.field_age(step)
+            if self.occupancy.is_refresh_step(age):
+                self.occupancy.refresh(age, self.step_size, self._density_of_any_expression)
 
         before = [TrainingCallbackLocation.BEFORE_TRAIN_ITERATION]
-        return [TrainingCallback(before, carve), TrainingCallback(before, refresh, update_every_num_iters=1)]
+        refinement = self.refinement_callbacks(training_callback_attributes)
+        refreshing = TrainingCallback(before, refresh, update_every_num_iters=1)
+        return [TrainingCallback(before, carve), *refinement, refreshing]
 
     def _density_of_any_expression(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
         """Density of positions, dealt out to random training expressions."""
         count = len(self.track.expression)
         frames = torch.randint(count, (min(REFRESH_EXPRESSIONS, count),), device=positions.device)
-        prepared = self.field.prepare(self.make_condition(self.train_camera_to_world[frames], frames))
+        prepared = self.field.prepare(self.make_condition(self.frame_poses(frames), frames))
         deal = torch.randint(len(frames), (len(positions),), device=positions.device)
         order = deal.argsort(stable=True)
         densities = torch.empty(len(positions), device=positions.device)
@@ -170,12 +174,23 @@ class OccFaceModel(FaceModel):
         metrics_dict: Optional[Dict[str, Tensor]] = None,
     ) -> Dict[str, Tensor]:
         """Return weighted loss terms of a step."""
-        config = self.config
-        truth, render = batch["image"].to(self.device), outputs["rgb"]
-        if config.background.random_in_training and self.training:
+        delta = self.config.huber_delta
+        render, truth = self._compared_colours(outputs, batch)
+        photometric = torch.nn.functional.huber_loss(render, truth, delta=delta) / delta
+        losses = {"rgb_loss": self.config.photometric_weight * photometric}
+        return {**losses, **self._other_losses(outputs, batch)}
+
+    def _compared_colours(self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Rendered and true colours, over new backgrounds where the settings ask for them."""
+        if self.config.background.random_in_training and self.training:
             truth, render = self._over_random_colours(outputs, batch)
-        photometric = torch.nn.functional.huber_loss(render, truth, delta=config.huber_delta) / config.huber_delta
-        losses = {"rgb_loss": config.photometric_weight * photometric}
+            return render, truth
+        return outputs["rgb"], batch["image"].to(self.device)
+
+    def _other_losses(self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        """Weighted terms beside the colours'."""
+        config = self.config
+        losses = {}
         if config.matte_weight > 0 and "alpha" in batch:
             alpha = batch["alpha"].to(self.device)
             losses["matte_loss"] = config.matte_weight * matte_loss(outputs["accumulation"], alpha)
@@ -185,7 +200,7 @@ class OccFaceModel(FaceModel):
             losses["code_loss"] = config.code_weight * outputs["code_penalty"]
             if "distortion" in outputs:
                 losses["distortion_loss"] = config.distortion_weight * outputs["distortion"]
-        return losses
+        return {**losses, **self.refinement_losses()}
 
     def _over_random_colours(self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Put both the truth's head and the rendered one before new colours."""

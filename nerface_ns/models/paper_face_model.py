@@ -176,7 +176,8 @@ class PaperFaceModel(FaceModel):
 
     def get_param_groups(self) -> Dict[str, List[Parameter]]:
         """Group parameters as the other models do."""
-        return parameter_groups([self.coarse_field, self.fine_field], self.latent_codes, self.background)
+        groups = parameter_groups([self.coarse_field, self.fine_field], self.latent_codes, self.background)
+        return {**groups, **self.refinement_groups()}
 
     def get_training_callbacks(
         self, training_callback_attributes: TrainingCallbackAttributes
@@ -190,9 +191,10 @@ class PaperFaceModel(FaceModel):
             first_step.append(step)
             del first_step[1:]
 
+        refinement = self.refinement_callbacks(training_callback_attributes)
         if not self.choices.freeze_codes_on_resume:
-            return []
-        return [TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], freeze)]
+            return refinement
+        return [TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], freeze), *refinement]
 
     def prepare_image(self, rays: RayBundle, height: int, width: int, condition: FaceCondition) -> None:
         """Render one ray of each block of pixels whole, to know where the others need no samples."""
@@ -290,4 +292,4 @@ class PaperFaceModel(FaceModel):
         if self.training:
             losses["coarse_loss"] = self.config.coarse_weight * mse_loss(outputs["rgb_coarse"], truth)
             losses["code_loss"] = self.config.code_weight * outputs["code_length"]
-        return losses
+        return {**losses, **self.refinement_losses()}

@@ -9,6 +9,8 @@ from torch.nn import Parameter
 
 GRIDS = ("table", "grids")
 """Last names of parameters that are feature grids."""
+TABLES = ("bases",)
+"""Last names of parameters that are feature tables of single coefficients."""
 
 
 def parameter_groups(
@@ -21,12 +23,14 @@ def parameter_groups(
         latent_codes, background: The model's other parts that may learn.
 
     Returns:
-        "networks", "grids", "latent_codes", "background", each with the parameters that are trained and not empty.
+        "networks", "grids", "tables", "latent_codes", "background", each with the parameters that are trained and not
+        empty.
     """
     named = [(name.split(".")[-1], parameter) for field in fields for name, parameter in field.named_parameters()]
     groups = {
-        "networks": [parameter for name, parameter in named if name not in GRIDS],
+        "networks": [parameter for name, parameter in named if name not in GRIDS + TABLES],
         "grids": [parameter for name, parameter in named if name in GRIDS],
+        "tables": [parameter for name, parameter in named if name in TABLES],
         "latent_codes": list(latent_codes.parameters()),
         "background": list(background.parameters()),
     }

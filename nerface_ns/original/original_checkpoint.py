@@ -113,8 +113,6 @@ def load_tensors(path: Path) -> Any:
         raise FileNotFoundError(f"{path}: expected a checkpoint file here, found none")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
     except Exception as error:  # a file of anything can make the reader stumble in any way
         refused = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
         if refused is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -11,6 +10,10 @@ from typing import Any, Optional
 from nerface_ns.rendering.backdrop import Backdrop
 from nerface_ns.viewer.camera_path_track import TRACK_KEY
 
+MAX_SIDE_PX = 1 << 14
+"""Largest height and width."""
+MAX_NUMBER = 1e9
+"""Largest coordinate, angle or rate, far above any that means something."""
 TWO_EYES = ("omnidirectional", "vr180")
 """Camera types that are two pictures each."""
 
@@ -66,7 +69,7 @@ def _read_json(path: Path) -> Any:
         raise FileNotFoundError(f"{path}: no such camera path")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected a camera path in JSON as nerfstudio's viewer saves it: {error}") from error
 
 
@@ -77,8 +80,9 @@ def _check_head(path: Path, content: Any) -> None:
         raise ValueError(f"{path}: camera_path: expected at least one frame, got none")
     for name in ("render_height", "render_width"):
         size = content.get(name)
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"{path}: {name}: expected a number of pixels, got {size!r}")
+        if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_SIDE_PX:
+            got = repr(size)[:40]
+            raise ValueError(f"{path}: {name}: expected a number of pixels, got {got}; the most is {MAX_SIDE_PX}")
     kind = content.get("camera_type", "perspective")
     if not isinstance(kind, str):
         raise ValueError(f"{path}: camera_type: expected a name, got {kind!r}")
@@ -100,7 +104,9 @@ def _check_frame(where: str, frame: Any) -> None:
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # Comparing does what math.isfinite cannot do: it takes whole numbers beyond all floats.
+    return is_number and abs(value) <= MAX_NUMBER
 
 
 def _frames_per_s(path: Path, content: dict[str, Any]) -> float:

@@ -1,18 +1,25 @@
-"""Plans of `nerface-render orbit` and `interpolate`: the camera, the expression, or both go between two places."""
+"""Plans of `nerface-render orbit`, `spiral` and `interpolate`: the camera, the expression, or both go about."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nerface_ns.rendering.head_camera import orbit_poses
 from nerface_ns.rendering.render_plan import RenderPlan
 from nerface_ns.rendering.render_subject import RenderSubject
+from nerface_ns.rendering.spiral_config import SpiralConfig
+from nerface_ns.rendering.spiral_path import spiral_poses, spiral_radii
 from nerface_ns.rendering.track_expression import track_expression
 from nerface_ns.tracks.expression_track import ExpressionTrack
 from nerface_ns.tracks.retargeting import RetargetingConfig
+
+STILL = 1e-5
+"""Shares of their distance from the head within which cameras stand at one place."""
 
 
 def orbit_plan(
@@ -40,6 +47,47 @@ def orbit_plan(
     phases = np.arange(len(times_s)) / len(times_s)
     own = subject.own_camera.camera_to_worlds[0]
     poses = orbit_poses(own, subject.pivot, phases, yaw_deg, pitch_deg)
+    return _shown_along(subject, poses, expression, track, retargeting, times_s, frames_per_s)
+
+
+def spiral_plan(
+    subject: RenderSubject,
+    expression: str,
+    track: Optional[ExpressionTrack],
+    retargeting: RetargetingConfig,
+    seconds: float,
+    frames_per_s: float,
+    spiral: SpiralConfig,
+) -> RenderPlan:
+    """Move the camera on a spiral about the middle of the training cameras.
+
+    Args:
+        subject: The person.
+        expression: "neutral", "mean" or "frame:N"; what is shown without a track.
+        track: Expressions to show, at their own speed; the last one stays.
+        retargeting: How the track is carried over.
+        seconds: Duration of the whole spiral.
+        frames_per_s: Rate of the output.
+        spiral: Its shape.
+    """
+    times_s = np.arange(max(1, round(seconds * frames_per_s))) / frames_per_s
+    poses = spiral_poses(subject.poses, subject.pivot, spiral, len(times_s))
+    plan = _shown_along(subject, poses, expression, track, retargeting, times_s, frames_per_s)
+    if float(spiral_radii(subject.poses, spiral.extent).max()) < STILL * float((poses[0][:, 3] - subject.pivot).norm()):
+        plan.warnings.append("the training cameras all stand at one place, so the spiral stands still")
+    return plan
+
+
+def _shown_along(
+    subject: RenderSubject,
+    poses: Sequence[Tensor],
+    expression: str,
+    track: Optional[ExpressionTrack],
+    retargeting: RetargetingConfig,
+    times_s: np.ndarray,
+    frames_per_s: float,
+) -> RenderPlan:
+    """Show one expression, or a track, from cameras at given times."""
     if track is None:
         shown = subject.chosen_expression(expression).repeat(len(times_s), 1)
         return RenderPlan(subject.shots(poses, shown), frames_per_s, subject.extrapolation(shown))
@@ -54,35 +102,64 @@ def orbit_plan(
 
 
 def interpolation_plan(
-    subject: RenderSubject, frames: tuple[int, int], seconds: float, frames_per_s: float, move_camera: bool
+    subject: RenderSubject,
+    frames: Sequence[int],
+    seconds: float,
+    frames_per_s: float,
+    move_camera: bool,
 ) -> RenderPlan:
-    """Blend from one training frame to another: expressions, latent codes, and on request cameras.
+    """Go from training frame to training frame: expressions, latent codes, and on request cameras.
+
+    Each part takes as long. Positions, expressions and codes follow straight lines, rotations the shortest turn
+    (Slerp).
 
     Args:
         subject: The person.
-        frames: Two training frames.
+        frames: At least two training frames, in order.
         seconds: Duration.
         frames_per_s: Rate of the output.
-        move_camera: Whether the camera goes from the one frame's to the other's; else the own camera stands still.
+        move_camera: Whether the camera goes through the frames' cameras; else the own camera stands still.
 
     Raises:
-        ValueError: There is no such training frame.
+        ValueError: There is no such training frame, or fewer than two are named.
     """
-    first, last = (subject.training_frame(frame, "frames") for frame in frames)
-    shares = torch.linspace(0, 1, max(2, round(seconds * frames_per_s)))
-    ends = subject.train_expression[[first, last]]
-    expression = torch.lerp(ends[:1], ends[1:], shares[:, None])
-    codes = subject.model.latent_codes.codes.detach().cpu()[[first, last]]
-    blended = torch.lerp(codes[:1], codes[1:], shares[:, None]) if codes.shape[1] > 0 and subject.code is None else None
-    poses = [subject.own_camera.camera_to_worlds[0]] * len(shares)
+    rows = [subject.training_frame(frame, "frames") for frame in frames]
+    if len(rows) < 2:
+        named = " ".join(map(str, frames))
+        raise ValueError(f"--frames {named}: expected at least two training frames, got {len(rows)}")
+    # Frames a second apart make a track, which knows how expressions and poses lie between them.
+    keyframes = ExpressionTrack(
+        1.0,
+        (),
+        subject.train_expression[rows].double().numpy(),
+        camera_to_world=subject.poses[rows].double().numpy(),
+        source="training frames",
+    )
+    places = np.linspace(0, len(rows) - 1, max(2, round(seconds * frames_per_s)))
+    between = keyframes.at(places)
+    expression = torch.from_numpy(between.expression).float()
+    codes = subject.model.latent_codes.codes.detach().cpu()[rows]
+    blended = _between(codes, places) if codes.shape[1] > 0 and subject.code is None else None
+    poses = [subject.own_camera.camera_to_worlds[0]] * len(places)
     if move_camera:
-        keyframes = subject.poses[[first, last]].double().numpy()
-        # Two frames a second apart: their track knows how poses lie between them.
-        pair = ExpressionTrack(1.0, (), ends.double().numpy(), camera_to_world=keyframes, source="two training frames")
-        poses = list(torch.from_numpy(pair.at(shares.double().numpy()).camera_to_world).float())
+        assert between.camera_to_world is not None
+        poses = list(torch.from_numpy(between.camera_to_world).float())
     return RenderPlan(
         subject.shots(poses, expression, codes=blended),
         frames_per_s,
         subject.extrapolation(expression),
-        details={"frames_between": [first, last]},
+        details={"frames_between": rows},
     )
+
+
+def recording_keyframes(subject: RenderSubject, count: int) -> list[int]:
+    """Return so many training frames, evenly spread over the recording, in its order; all where there are fewer."""
+    order: Tensor = subject.model.track.order.cpu()
+    return order[torch.linspace(0, len(order) - 1, min(count, len(order))).round().long()].tolist()
+
+
+def _between(rows: Tensor, places: np.ndarray) -> Tensor:
+    """Return rows at places between them, 0 the first; along straight lines."""
+    low = torch.from_numpy(np.floor(places)).long().clamp(max=len(rows) - 2)
+    share = torch.from_numpy(places).to(rows) - low
+    return torch.lerp(rows[low], rows[low + 1], share[:, None])

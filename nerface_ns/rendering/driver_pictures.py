@@ -8,6 +8,7 @@ from typing import Optional
 
 import numpy as np
 
+from nerface_ns.data.image_file import DAMAGED
 from nerface_ns.rendering.picture_layout import Picture
 from nerface_ns.rendering.video_writer import Sound, has_sound
 from nerface_ns.tracks.expression_track import ExpressionTrack
@@ -74,5 +75,10 @@ def driver_sound(track: ExpressionTrack) -> Optional[Sound]:
 def _read_picture(path: Path) -> Picture:
     from PIL import Image
 
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: expected a picture of the driver here, found none") from error
+    except DAMAGED as error:
+        raise ValueError(f"{path}: expected a whole image, got a damaged one: {error}") from error

@@ -69,18 +69,24 @@ class OutputFile:
         """Whether this kind of file can be heard."""
         return self.kind in CODECS
 
-    def write(self, frames: Iterable[AnyPicture], frames_per_s: float, sound: Sound | None = None) -> None:
-        """Write all frames, whole or not at all."""
+    def write(
+        self,
+        frames: Iterable[AnyPicture],
+        frames_per_s: float,
+        sound: Sound | None = None,
+        comment: str | None = None,
+    ) -> None:
+        """Write all frames, whole or not at all, with a comment in the metadata."""
         if self.kind in CODECS:
-            with VideoWriter(self.path, frames_per_s, self.constant_rate_factor, sound) as video:
+            with VideoWriter(self.path, frames_per_s, self.constant_rate_factor, sound, comment) as video:
                 for frame in frames:
                     video.append(frame)
         elif self.kind == ".gif":
-            self._write_gif(iter(frames), frames_per_s)
+            self._write_gif(iter(frames), frames_per_s, {} if comment is None else {"comment": comment})
         else:
-            self._write_folder(frames)
+            self._write_folder(frames, comment)
 
-    def _write_gif(self, frames: Iterator[AnyPicture], frames_per_s: float) -> None:
+    def _write_gif(self, frames: Iterator[AnyPicture], frames_per_s: float, metadata: dict[str, str]) -> None:
         from PIL import Image
 
         pictures = [Image.fromarray(frame).convert("P", palette=Image.Palette.ADAPTIVE) for frame in frames]
@@ -89,16 +95,20 @@ class OutputFile:
         lengths_ms = [max(end - start, 1) * 10 for start, end in zip([0, *ends], ends)]
         partial = self.path.with_name(f"{self.path.name}.part")
         first, *rest = pictures
-        first.save(partial, format="GIF", save_all=True, append_images=rest, duration=lengths_ms, loop=0)
+        first.save(partial, format="GIF", save_all=True, append_images=rest, duration=lengths_ms, loop=0, **metadata)
         partial.replace(self.path)
 
-    def _write_folder(self, frames: Iterable[AnyPicture]) -> None:
+    def _write_folder(self, frames: Iterable[AnyPicture], comment: str | None) -> None:
         from PIL import Image
+        from PIL.PngImagePlugin import PngInfo
 
+        texts = PngInfo()
+        if comment is not None:
+            texts.add_text("Comment", comment)
         partial = self.path.with_name(f"{self.path.name}.part")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         for index, frame in enumerate(frames):
-            Image.fromarray(frame).save(partial / f"{index:05d}.png")
+            Image.fromarray(frame).save(partial / f"{index:05d}.png", pnginfo=texts)
         shutil.rmtree(self.path, ignore_errors=True)
         partial.rename(self.path)

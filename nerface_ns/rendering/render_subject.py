@@ -14,6 +14,7 @@ from torch import Tensor
 from nerface_ns.rendering.latent_code_choice import LatentCodeChoice
 from nerface_ns.rendering.posed_camera import middle_camera, posed_camera, resized_camera
 from nerface_ns.rendering.render_plan import Shot
+from nerface_ns.rendering.training_cameras import TrainingCameras
 from nerface_ns.tracks.retargeting import RetargetingTarget, neutral_expression
 from nerface_ns.tracks.trained_range import extrapolation
 
@@ -50,7 +51,7 @@ class RenderSubject:
         self.height_px = height_px
         self.code = code
         dataset = pipeline.datamanager.train_dataset
-        self.cameras = dataset.cameras.to("cpu")
+        self.cameras = TrainingCameras.of(pipeline).best
         self.pivot = dataset.scene_box.aabb.mean(dim=0).cpu()
         self.names: tuple[str, ...] = tuple(self.model.expression_names)
         self.train_expression: Tensor = self.model.track.expression.detach().cpu()
@@ -62,7 +63,7 @@ class RenderSubject:
 
     @property
     def poses(self) -> Float[Tensor, "num_frames 3 4"]:
-        """The training frames' cameras."""
+        """The training frames' cameras, refined ones where the run has them."""
         return self.cameras.camera_to_worlds
 
     def training_frame(self, frame: int, option: str) -> int:

@@ -59,6 +59,7 @@ class VideoWriter:
         frames_per_s: Playback rate.
         constant_rate_factor: The encoder's quality scale, 0 best; without it 18 for H.264 and 24 for VP9.
         sound: What is heard; it is cut, or filled with silence, to the length of the video.
+        comment: Text for the file's metadata.
 
     Raises:
         ValueError: The name ends otherwise, a frame differs in shape from the first, or no frame came.
@@ -70,6 +71,7 @@ class VideoWriter:
         frames_per_s: float = 25.0,
         constant_rate_factor: int | None = None,
         sound: Sound | None = None,
+        comment: str | None = None,
     ) -> None:
         self.path = Path(path)
         codec = CODECS.get(self.path.suffix.lower())
@@ -79,6 +81,7 @@ class VideoWriter:
         self.frames_per_s = frames_per_s
         self.constant_rate_factor = codec.constant_rate_factor if constant_rate_factor is None else constant_rate_factor
         self.sound = sound
+        self.comment = comment
         self.num_frames = 0
         self._shape: tuple | None = None
         self._encoder: Any = None
@@ -118,6 +121,8 @@ class VideoWriter:
         import imageio_ffmpeg
 
         options = ["-crf", str(self.constant_rate_factor), *self.codec.options, *self.codec.container_options]
+        if self.comment is not None:
+            options += ["-metadata", f"comment={self.comment}"]
         encoder = imageio_ffmpeg.write_frames(
             str(self._partial),
             (width + width % 2, height + height % 2),

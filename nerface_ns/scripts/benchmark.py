@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
@@ -42,6 +42,8 @@ class TrainCommand:
     """Seed of every random number."""
     max_frames: int | None = None
     """Frames of each split to score, evenly spread; all without it. For methods that take minutes for an image."""
+    poses: Literal["as_tracked", "aligned", "trajectory"] = "as_tracked"
+    """Cameras of frames never trained on, as `nerface-evaluate --poses` takes them."""
 
 
 @dataclass
@@ -86,17 +88,21 @@ def _score(
     from nerface_ns.evaluation.run_record import write_json
     from nerface_ns.evaluation.score_table import score_table
     from nerface_ns.evaluation.split_scores import code_protocol, scores_as_json
+    from nerface_ns.evaluation.unseen_poses import POSE_NOTES
     from nerface_ns.model_components.perceptual_distance import PerceptualDistance
     from nerface_ns.scripts.run_steps import plain_console, score_splits
 
     image_distance = PerceptualDistance(pipeline.device)
     splits = check_splits(pipeline.datamanager.dataparser)
-    scores = score_splits(pipeline, splits, image_distance, plain_console(), max_frames=command.max_frames)
+    scores = score_splits(
+        pipeline, splits, image_distance, plain_console(), max_frames=command.max_frames, poses=command.poses
+    )
     figures, protocol = scores_as_json(scores), code_protocol(pipeline)
     record = benchmark_record(command, overrides, figures, report, wall_s, protocol)
     write_json(command.json, record)
     title = f"{command.method}, {wall_s / 60:.1f} min, {report.steps} steps"
     CONSOLE.print(score_table(figures, title, protocol))
+    CONSOLE.print(f"poses {command.poses}: {POSE_NOTES[command.poses]}", soft_wrap=True)
     if image_distance.message is not None:
         CONSOLE.print(image_distance.message)
     CONSOLE.print(f"figures: {command.json}\nrun: {report.config_path}")
@@ -123,6 +129,7 @@ def benchmark_record(
         "samples_per_ray": None if samples is None else round(samples, 2),
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "code_protocol": protocol,
+        "poses": command.poses,
         **run_record(),
         "run": {
             "method": command.method,

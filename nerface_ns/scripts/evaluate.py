@@ -48,6 +48,12 @@ class EvaluateCommand:
     takes for every frame, images cut to 8 bits, SSIM and LPIPS as its metrics script computes them."""
     max_frames: int | None = None
     """Frames of each split to score, evenly spread; all without it."""
+    poses: Literal["as_tracked", "aligned", "trajectory"] = "as_tracked"
+    """Cameras of frames never trained on: as tracked; each one's pose fitted to the left half of its image, and the
+    right half scored; or moved as refinement moved the training cameras on the whole."""
+    background: str = "recorded"
+    """Behind rendered and recorded heads: recorded, or a colour as Pillow names them (NeRFBlendShape tests before
+    white), for which the data need mattes."""
 
 
 def main(command: EvaluateCommand) -> None:
@@ -58,6 +64,8 @@ def main(command: EvaluateCommand) -> None:
     from nerface_ns.evaluation.paper_protocol import PAPER_SPLIT
     from nerface_ns.evaluation.run_loader import load_run
     from nerface_ns.evaluation.run_record import run_record, write_json
+    from nerface_ns.evaluation.scored_backdrop import scored_before
+    from nerface_ns.evaluation.unseen_poses import POSE_NOTES
     from nerface_ns.model_components.perceptual_distance import PerceptualDistance
     from nerface_ns.scripts.run_steps import near_far, plain_console, score_splits_by_protocol
 
@@ -75,10 +83,15 @@ def main(command: EvaluateCommand) -> None:
             write_comparison(folder, command.image_every, depth_range, split, index, frame)
 
     console = plain_console()
-    scores = score_splits_by_protocol(
-        pipeline, splits, protocols, image_distance, console, frame_done, command.max_frames
-    )
+    with scored_before(command.background):
+        scores = score_splits_by_protocol(
+            pipeline, splits, protocols, image_distance, console, frame_done, command.max_frames, command.poses
+        )
     record = _report(command, protocols, notes, scores, pipeline, f"{config.method_name}, step {step}")
+    record["poses"] = command.poses
+    if command.background != "recorded":
+        record["background"] = command.background
+    CONSOLE.print(f"poses {command.poses}: {POSE_NOTES[command.poses]}", soft_wrap=True)
     if image_distance.message is not None:
         CONSOLE.print(image_distance.message)
     if command.output_dir is not None:
@@ -99,6 +112,7 @@ def _is_side_by_side(command: EvaluateCommand) -> bool:
 
 def _check_options(command: EvaluateCommand) -> None:
     from nerface_ns.evaluation.run_record import require_writable_folder
+    from nerface_ns.evaluation.scored_backdrop import scored_before
 
     for option in ("image_every", "max_frames"):
         value = getattr(command, option)
@@ -108,6 +122,13 @@ def _check_options(command: EvaluateCommand) -> None:
         other = "--paper" if command.paper else "--code-protocols"
         raise ValueError(
             f"--code-protocol {command.code_protocol} and {other}: expected one of them; --code-protocols takes several"
+        )
+    with scored_before(command.background):
+        pass  # refused here if it is neither recorded nor a colour
+    if command.background != "recorded" and command.poses == "aligned":
+        raise ValueError(
+            f"--background {command.background} and --poses aligned: expected one of them, poses are fitted to the "
+            "recorded pictures"
         )
     if command.output_dir is not None:
         require_writable_folder(command.output_dir, "--output-dir")

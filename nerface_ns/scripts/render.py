@@ -1,23 +1,31 @@
-"""`nerface-render`: videos and pictures of a trained run: reenactment, sweeps, orbits, camera paths, interpolations."""
+"""`nerface-render`: videos and pictures of a trained run: reenactment, sweeps, cameras that move, camera poses."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from nerface_ns.scripts import render_live
+from nerface_ns.scripts import render_live, render_poses
 from nerface_ns.scripts.command_errors import one_clear_error
 from nerface_ns.scripts.render_commands import COMMANDS, RenderCommand, SweepCommand, check_shared_options
 
 SHEET_CELL_PX = 160
 
 
-def main(command: RenderCommand) -> dict[str, Any]:
-    """Render; returns what was written as JSON."""
+def main(
+    command: RenderCommand, load: Callable[[RenderCommand, Any], tuple[Any, dict[str, Any]]] | None = None
+) -> dict[str, Any]:
+    """Render; returns what was written as JSON.
+
+    Args:
+        command: What to render.
+        load: Given the command and its rule for latent codes, returns a subject and what identifies it; without it the
+            run of `load_config`.
+    """
     from nerface_ns.evaluation.quiet_output import quiet_nerfstudio
     from nerface_ns.evaluation.run_record import require_writable_folder
     from nerface_ns.rendering.backdrop import Backdrop
@@ -38,7 +46,7 @@ def main(command: RenderCommand) -> dict[str, Any]:
     with quiet_nerfstudio():
         make_plan = command.prepare()
     with console.status("loading the run"), quiet_nerfstudio():
-        subject, run = _load(command, code)
+        subject, run = (load or _load)(command, code)
     plan = make_plan(subject)
     for warning in plan.warnings:
         console.print(f"[yellow]note:[/yellow] {warning}", soft_wrap=True, highlight=False)
@@ -91,9 +99,14 @@ def _write(command: RenderCommand, plan: Any, renderer: Any, output: Any) -> dic
     from PIL import Image
 
     from nerface_ns.rendering.frame_composer import composed_frames, composed_sheet
+    from nerface_ns.rendering.watermark import COMMENT, all_labelled
 
     sound = plan.sound if output.holds_sound else None
-    output.write(composed_frames(plan, renderer, command.show_extrapolation), plan.frames_per_s, sound)
+    frames = composed_frames(plan, renderer, command.show_extrapolation)
+    if command.is_watermarked:
+        output.write(all_labelled(frames), plan.frames_per_s, sound, COMMENT)
+    else:
+        output.write(frames, plan.frames_per_s, sound)
     files = {"output": str(command.output)}
     if plan.sheet:
         sheet = command.output.with_name(f"{command.output.stem}_sheet.png")
@@ -127,6 +140,7 @@ def _report(
         "size": [int(camera.height[0]), int(camera.width[0])],
         "sound": plan.sound is not None and Path(files["output"]).suffix.lower() in (".mp4", ".webm"),
         "background": command.background or "recorded",
+        "watermark": command.is_watermarked,
         "code": command.code,
         **plan.details,
         **{name: run[name] for name in ("method", "step", "checkpoint")},
@@ -150,11 +164,13 @@ def _finish(command: RenderCommand, report: dict[str, Any], files: dict[str, str
 
 def entrypoint(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    modes = {**COMMANDS, "live": render_live.LiveCommand}
+    modes = {**COMMANDS, "poses": render_poses.PosesCommand, "live": render_live.LiveCommand}
     command = tyro.extras.subcommand_cli_from_dict(modes, description=__doc__, args=arguments)
     with one_clear_error():
         if isinstance(command, render_live.LiveCommand):
             render_live.main(command)
+        elif isinstance(command, render_poses.PosesCommand):
+            render_poses.main(command)
         else:
             main(command)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from nerface_ns.rendering.head_pose_config import HeadPoseConfig
+from nerface_ns.rendering.spiral_config import SpiralConfig
 from nerface_ns.tracks.retargeting import RetargetingConfig
 
 if TYPE_CHECKING:
@@ -44,11 +45,21 @@ class RenderCommand:
     """Training frame whose camera is the person's own; without it the one nearest to the cameras' mean position."""
     show_extrapolation: bool = False
     """Draw a bar under every frame: green within the trained range, yellow, and red from half a range outside."""
+    watermark: Literal["auto", "on", "off"] = "auto"
+    """Mark the output as synthetic, by a label in the lower right corner and in the file's metadata. "auto": the videos
+    and animations of drive, not folders of PNG files and not other modes; "off" leaves it out."""
+    marks_videos: ClassVar[bool] = False
+    """Whether "auto" marks this mode's videos."""
 
     @property
     def rate(self) -> float:
         """Frames per second of a mode that has none of its own."""
         return FRAMES_PER_S if self.fps is None else self.fps
+
+    @property
+    def is_watermarked(self) -> bool:
+        """Whether the output is marked as synthetic."""
+        return self.watermark == "on" or (self.watermark == "auto" and self.marks_videos and self.output.suffix != "")
 
     def prepare(self) -> Callable[[RenderSubject], RenderPlan]:
         """Read and check the mode's own inputs, and return what makes the plan once the run is loaded."""
@@ -69,6 +80,7 @@ class DriveCommand(RenderCommand):
     """Put the driver's pictures beside the avatar, where the track names pictures or a video."""
     sound: bool = True
     """Keep the sound of the driver's video, where the track names one (.mp4 and .webm)."""
+    marks_videos: ClassVar[bool] = True
 
     def prepare(self) -> Callable[[RenderSubject], RenderPlan]:
         """Read the track."""
@@ -171,6 +183,28 @@ class OrbitCommand(TrackOrStillCommand):
 
 
 @dataclass(kw_only=True)
+class SpiralCommand(TrackOrStillCommand):
+    """The camera moves on a spiral about the middle of the training cameras, refined ones where the run has them."""
+
+    seconds: float = 6.0
+    """Duration of the whole spiral."""
+    spiral: SpiralConfig = field(default_factory=SpiralConfig)
+    """Shape of the spiral."""
+
+    def prepare(self) -> Callable[[RenderSubject], RenderPlan]:
+        """Read the track."""
+        from nerface_ns.rendering.camera_plans import spiral_plan
+        from nerface_ns.tracks.track_file import read_track
+
+        _check_positive("seconds", self.seconds)
+        self.spiral.check()
+        track = None if self.track is None else read_track(self.track)
+        return lambda subject: spiral_plan(
+            subject, self.expression, track, self.retargeting, self.seconds, self.rate, self.spiral
+        )
+
+
+@dataclass(kw_only=True)
 class PathCommand(TrackOrStillCommand):
     """A camera path saved by nerfstudio's viewer.
 
@@ -195,21 +229,34 @@ class PathCommand(TrackOrStillCommand):
 
 @dataclass(kw_only=True)
 class InterpolateCommand(RenderCommand):
-    """From one training frame to another: expressions, latent codes, and on request cameras."""
+    """From training frame to training frame: expressions, latent codes, and on request cameras.
 
-    frames: tuple[int, int]
-    """The two training frames."""
+    After a training with camera refinement, the cameras are the refined ones.
+    """
+
+    frames: tuple[int, ...] = ()
+    """Training frames to pass, two or more; without it --keyframes of the whole recording."""
+    keyframes: int = 12
+    """Training frames to pass where none are named, evenly spread over the recording."""
     seconds: float = 3.0
     """Duration."""
     move_camera: bool = False
-    """Move from the one frame's camera to the other's; the person's own camera stands still without it."""
+    """Move through the frames' cameras (positions along lines, rotations by Slerp); without it the person's own camera
+    stands still."""
 
     def prepare(self) -> Callable[[RenderSubject], RenderPlan]:
-        """Check the duration."""
-        from nerface_ns.rendering.camera_plans import interpolation_plan
+        """Check the duration and the number of frames."""
+        from nerface_ns.rendering.camera_plans import interpolation_plan, recording_keyframes
 
         _check_positive("seconds", self.seconds)
-        return lambda subject: interpolation_plan(subject, self.frames, self.seconds, self.rate, self.move_camera)
+        if self.keyframes < 2:
+            raise ValueError(f"--keyframes {self.keyframes}: expected at least 2")
+
+        def plan(subject: RenderSubject) -> RenderPlan:
+            frames = self.frames or recording_keyframes(subject, self.keyframes)
+            return interpolation_plan(subject, frames, self.seconds, self.rate, self.move_camera)
+
+        return plan
 
 
 COMMANDS: dict[str, type[RenderCommand]] = {
@@ -217,6 +264,7 @@ COMMANDS: dict[str, type[RenderCommand]] = {
     "sweep": SweepCommand,
     "self": SelfCommand,
     "orbit": OrbitCommand,
+    "spiral": SpiralCommand,
     "path": PathCommand,
     "interpolate": InterpolateCommand,
 }

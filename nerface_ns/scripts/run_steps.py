@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from nerface_ns.evaluation.evaluation_protocol import RUN_PROTOCOL, EvaluationProtocol
 from nerface_ns.evaluation.quiet_output import quiet_nerfstudio
 from nerface_ns.evaluation.split_scores import RenderedFrame, SplitScores, score_split
+from nerface_ns.evaluation.unseen_poses import PoseProtocol
 
 
 def plain_console() -> Console:
@@ -65,6 +66,7 @@ def score_splits(
     console: Console,
     frame_done: Callable[[str, int, RenderedFrame], None] | None = None,
     max_frames: int | None = None,
+    poses: PoseProtocol = "as_tracked",
 ) -> dict[str, SplitScores]:
     """Score splits with the model's own settings, under a progress bar each.
 
@@ -75,6 +77,7 @@ def score_splits(
         console: Where the bars stand.
         frame_done: Called after every frame with its split, its index and the frame.
         max_frames: Frames of each split to score, evenly spread; all without it.
+        poses: Rule for the cameras of frames never trained on.
     """
 
     def done(_: EvaluationProtocol, split: str, index: int, frame: RenderedFrame) -> None:
@@ -82,7 +85,7 @@ def score_splits(
             frame_done(split, index, frame)
 
     protocols = [RUN_PROTOCOL]
-    scores = score_splits_by_protocol(pipeline, splits, protocols, image_distance, console, done, max_frames)
+    scores = score_splits_by_protocol(pipeline, splits, protocols, image_distance, console, done, max_frames, poses)
     return scores[RUN_PROTOCOL.name]
 
 
@@ -94,6 +97,7 @@ def score_splits_by_protocol(
     console: Console,
     frame_done: Callable[[EvaluationProtocol, str, int, RenderedFrame], None] | None = None,
     max_frames: int | None = None,
+    poses: PoseProtocol = "as_tracked",
 ) -> dict[str, dict[str, SplitScores]]:
     """Score splits under several protocols, under a progress bar each.
 
@@ -105,6 +109,7 @@ def score_splits_by_protocol(
         console: Where the bars stand.
         frame_done: Called after every frame with the protocol, its split, its index and the frame.
         max_frames: Frames of each split to score, evenly spread; all without it.
+        poses: Rule for the cameras of frames never trained on.
 
     Returns:
         Scores by the protocols' names, then by split.
@@ -126,7 +131,7 @@ def score_splits_by_protocol(
                 if frame_done is not None:
                     frame_done(protocol, split, index, frame)
 
-            by_protocol = score_split(pipeline, split, protocols, image_distance, advance, max_frames)
+            by_protocol = score_split(pipeline, split, protocols, image_distance, advance, max_frames, poses)
             for name, split_scores in by_protocol.items():
                 scores[name][split] = split_scores
     return scores

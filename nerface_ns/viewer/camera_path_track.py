@@ -66,7 +66,7 @@ def attach_recording(path: Path, start: float, end: float, length_s: float) -> N
 def _read_camera_path(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected a camera path in JSON, got an unreadable file: {error}") from error
     frames = content.get("camera_path") if isinstance(content, dict) else None
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):

@@ -19,7 +19,8 @@ def test_rules(tmp_path):
     np.testing.assert_array_equal(mask_of(tmp_path / "labels.png", "labels"), (labels > 0) * 255)
     colours = np.array([[[0, 0, 255], [255, 255, 255], [255, 0, 0], [0, 0, 0], [0, 255, 255]]], dtype=np.uint8)
     Image.fromarray(colours).save(tmp_path / "parsing.png")
-    np.testing.assert_array_equal(mask_of(tmp_path / "parsing.png", "parsing"), [[0, 0, 255, 255, 255]])
+    np.testing.assert_array_equal(mask_of(tmp_path / "parsing.png", "parsing_head"), [[255, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(mask_of(tmp_path / "parsing.png", "parsing_person"), [[255, 0, 255, 255, 255]])
 
 
 def test_mattes_are_made_once_and_anew_when_the_source_changes(tmp_path, private_cache):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nerface_ns.data.recorded_splits import first_share, recorded_times, split_last
+from nerface_ns.data.recorded_splits import first_share, recorded_times, split_last, split_last_only
 
 
 def test_times_follow_the_frame_numbers():
@@ -40,6 +40,18 @@ def test_split_last_holds_out_the_end_and_spreads_validation():
 def test_split_without_frames_is_refused(num_test, num_val):
     with pytest.raises(ValueError, match=f"got 10 frames for {num_test} test and {num_val} validation"):
         split_last(10, num_test, num_val)
+
+
+def test_split_last_only_validates_on_test_frames():
+    rows = split_last_only(200, num_test=150)
+    assert rows["train"] == list(range(50)) and rows["test"] == list(range(50, 200))
+    assert rows["val"] == [50, 120, 190]
+
+
+@pytest.mark.parametrize("num_test", [-1, 0, 10, 11])
+def test_split_last_only_without_frames_is_refused(num_test):
+    with pytest.raises(ValueError, match=f"got 10 frames for {num_test} test frames"):
+        split_last_only(10, num_test)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,13 @@ def test_grids_learn_apart_from_networks():
     assert [p.numel() for p in groups["grids"]] == [3, 4]
 
 
+def test_tables_of_coefficients_learn_apart_from_grids():
+    field = module_of(weight=torch.ones(2), table=torch.ones(3), bases=torch.ones(4))
+    groups = parameter_groups([field], module_of(), module_of())
+    assert list(groups) == ["networks", "grids", "tables"]
+    assert groups["tables"][0] is field.bases
+
+
 def test_nothing_to_train_makes_no_group():
     """A photograph is not trained, and codes of length 0 hold no number."""
     background = module_of(image=torch.ones(5)).requires_grad_(False)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "data" / "dataparsers"))
 
 from released_code import ReleasedTraining
 from tiny_face import write_tiny_face

@@ -9,11 +9,12 @@ import torch
 from blob_model import NUM_FRAMES, head_poses, train_expression
 
 from nerface_ns.rendering.camera_path_file import read_camera_path
-from nerface_ns.rendering.camera_plans import interpolation_plan, orbit_plan
+from nerface_ns.rendering.camera_plans import interpolation_plan, orbit_plan, recording_keyframes, spiral_plan
 from nerface_ns.rendering.drive_plan import drive_plan
 from nerface_ns.rendering.head_pose_config import HeadPoseConfig
 from nerface_ns.rendering.latent_code_choice import LatentCodeChoice
 from nerface_ns.rendering.path_plan import path_plan
+from nerface_ns.rendering.spiral_config import SpiralConfig
 from nerface_ns.rendering.sweep_plan import sweep_plan
 from nerface_ns.tracks.expression_track import ExpressionTrack
 from nerface_ns.tracks.retargeting import RetargetingConfig
@@ -200,3 +201,77 @@ def test_interpolation_between_frames_that_are_not_there(subject):
     """The error names the option."""
     with pytest.raises(ValueError, match=r"--frames 9: expected a training frame in 0..5, got 9"):
         interpolation_plan(subject, (1, 9), 1.0, 5.0, move_camera=False)
+
+
+def slerp(first, second, share):
+    """Shoemake's formula on unit quaternions, as rotation matrices."""
+    from scipy.spatial.transform import Rotation
+
+    a, b = (Rotation.from_matrix(pose[:, :3].double().numpy()).as_quat() for pose in (first, second))
+    b = b if a @ b > 0 else -b
+    angle = np.arccos(a @ b)
+    between = (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)
+    return torch.from_numpy(Rotation.from_quat(between).as_matrix()).float()
+
+
+def test_interpolation_through_several_frames(subject):
+    """Seven places from frame 4 over 0 to 5: a third of the way each; all of it piece by piece."""
+    plan = interpolation_plan(subject, (4, 0, 5), 1.0, 7.0, move_camera=True)
+    moved, expression, codes = poses(plan.shots), asked(plan.shots), asked(plan.shots, "latent_code")
+    for index, (first, second, share) in enumerate(
+        [(4, 0, 0.0), (4, 0, 1 / 3), (4, 0, 2 / 3), (0, 5, 0.0), (0, 5, 1 / 3), (0, 5, 2 / 3), (0, 5, 1.0)]
+    ):
+        cameras, rows = head_poses()[[first, second]], train_expression()[[first, second]]
+        torch.testing.assert_close(moved[index, :, :3], slerp(*cameras, share), atol=1e-6, rtol=0)
+        torch.testing.assert_close(moved[index, :, 3], torch.lerp(*cameras[:, :, 3], share))
+        torch.testing.assert_close(expression[index], torch.lerp(*rows, share))
+        assert codes[index, 0].item() == pytest.approx(0.1 * ((1 - share) * (first + 1) + share * (second + 1)))
+
+
+@pytest.mark.parametrize("frames", [(), (3,)])
+def test_interpolation_of_fewer_than_two_frames(subject, frames):
+    with pytest.raises(ValueError, match="expected at least two training frames, got"):
+        interpolation_plan(subject, frames, 1.0, 5.0, move_camera=True)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(2, [0, 5]), (3, [0, 2, 5]), (9, [0, 1, 2, 3, 4, 5])])
+def test_keyframes_of_the_recording(subject, count, expected):
+    """From its start to its end; of six frames there are no more than six."""
+    assert recording_keyframes(subject, count) == expected
+
+
+def test_spiral_shows_one_expression_from_its_cameras(subject):
+    """Where they stand is tested beside `spiral_poses`."""
+    plan = spiral_plan(subject, "frame:3", None, AS_IT_IS, 1.75, 4.0, SpiralConfig())
+    torch.testing.assert_close(asked(plan.shots), train_expression()[3].expand(7, 3))
+    assert len(poses(plan.shots).unique(dim=0)) == 7 and plan.warnings == []
+
+
+def test_spiral_of_cameras_that_stand_still(subject, monkeypatch):
+    still = head_poses()[2].expand(NUM_FRAMES, 3, 4).clone()
+    monkeypatch.setattr(subject, "cameras", type(subject.cameras)(still, 20.0, 20.0, 8.0, 6.0))
+    plan = spiral_plan(subject, "mean", None, AS_IT_IS, 1.0, 4.0, SpiralConfig())
+    assert plan.warnings == ["the training cameras all stand at one place, so the spiral stands still"]
+    torch.testing.assert_close(poses(plan.shots), still[:4], atol=1e-5, rtol=0)
+
+
+def refined(cameras):
+    """Cameras a tenth farther away, with twice the focal length."""
+    import dataclasses
+
+    moved = cameras.camera_to_worlds.clone()
+    moved[:, :, 3] *= 1.1
+    return dataclasses.replace(cameras, camera_to_worlds=moved, fx=cameras.fx * 2, fy=cameras.fy * 2)
+
+
+def test_refined_cameras_go_before_tracked_ones(blob_pipeline, make_subject, monkeypatch):
+    """Orbit, interpolation and spiral start from them, focal length included."""
+    monkeypatch.setattr(blob_pipeline.model, "refined_cameras", refined)
+    subject, tracked = make_subject(), head_poses()
+    moved = poses(interpolation_plan(subject, (1, 4), 1.0, 2.0, move_camera=True).shots)
+    torch.testing.assert_close(moved[:, :, 3], 1.1 * tracked[[1, 4], :, 3])
+    orbit = orbit_plan(subject, "mean", None, AS_IT_IS, 1.0, 4.0, 20.0, 5.0).shots
+    distance = 1.1 * tracked[:, :, 3].norm(dim=-1)
+    for shot in orbit:
+        assert distance.min() - 1e-5 <= shot.camera.camera_to_worlds[0, :, 3].norm() <= distance.max() + 1e-5
+        assert float(shot.camera.fx) == 40.0

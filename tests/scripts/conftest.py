@@ -1,5 +1,7 @@
 import sys
 from pathlib import Path
 
-# Made-up datasets of the rooms below.
-sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("checking", "data", "data/dataparsers")]
+# Made-up datasets and models of the rooms below.
+sys.path[:0] = [
+    str(Path(__file__).parents[1] / folder) for folder in ("checking", "data", "data/dataparsers", "models")
+]

@@ -28,7 +28,7 @@ def test_record_has_the_figures_speed_and_circumstances(command):
     figures = {"test": {**FIGURES, "face": FIGURES}, "nvs": FIGURES}
     record = json.loads(json.dumps(benchmark_record(command, ["--x", "1"], figures, REPORT, 899.8, "mean")))
     assert set(record) == {
-        *("test", "nvs", "steps", "wall_s", "rays_per_s", "samples_per_ray", "peak_rss_mb", "code_protocol"),
+        *("test", "nvs", "steps", "wall_s", "rays_per_s", "samples_per_ray", "peak_rss_mb", "code_protocol", "poses"),
         *("machine", "versions", "commit", "date", "run"),
     }
     assert record["test"]["face"]["psnr"] == 34.567

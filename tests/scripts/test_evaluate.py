@@ -40,6 +40,18 @@ def test_unwritable_output_comes_before_loading(tmp_path):
         main(EvaluateCommand(load_config=tmp_path / "config.yml", output_dir=tmp_path / "file"))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"background": "whte"}, "--background whte: expected recorded, transparent, or a colour"),
+        ({"background": "white", "poses": "aligned"}, "--background white and --poses aligned: expected one of them"),
+    ],
+)
+def test_wrong_background_comes_before_loading(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        main(EvaluateCommand(load_config=tmp_path / "config.yml", **options))
+
+
 class UnseenCameras:
     """Cameras of two frames never trained on."""
 
@@ -113,7 +125,7 @@ def test_json_of_one_protocol_keeps_its_layout(tmp_path, run):
     """Splits at the top, then what was scored under which rule, then every frame."""
     record = evaluate(tmp_path)
     assert list(record) == [
-        *("test", "code_protocol", "method", "step", "checkpoint"),
+        *("test", "code_protocol", "poses", "method", "step", "checkpoint"),
         *("machine", "versions", "commit", "date", "frames"),
     ]
     assert record["test"]["l1"] == pytest.approx(0.4)

@@ -25,6 +25,7 @@ from nerface_ns.scripts.render_commands import (
     OrbitCommand,
     PathCommand,
     SelfCommand,
+    SpiralCommand,
     SweepCommand,
 )
 from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
@@ -201,6 +202,20 @@ def test_interpolation(run, tmp_path):
     )
     report = render.main(command)
     assert report["frames"] == 5 and max(report["extrapolation"]) < 1e-6
+
+
+def test_interpolation_through_the_recording(run, tmp_path):
+    """As the command line has it: keyframes instead of frames."""
+    report_file = tmp_path / "a.json"
+    arguments = ["--load-config", run, "--output", tmp_path / "a.gif", "--keyframes", 3, "--seconds", 0.4, "--fps", 10]
+    render.entrypoint(["interpolate", *map(str, arguments), "--move-camera", "--json", str(report_file)])
+    assert json.loads(report_file.read_text())["frames_between"] == [0, 2, 5]
+
+
+def test_spiral(run, tmp_path):
+    command = SpiralCommand(load_config=run, output=tmp_path / "frames", seconds=0.3, fps=10.0, expression="frame:2")
+    report = render.main(command)
+    assert report["mode"] == "spiral" and len(list((tmp_path / "frames").glob("*.png"))) == report["frames"] == 3
 
 
 def no_loading(*arguments: Any) -> Any:

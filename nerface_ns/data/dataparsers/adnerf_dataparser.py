@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Optional, Type
@@ -17,6 +18,8 @@ from nerface_ns.data.landmark_boxes import face_boxes_of, read_all_landmarks, re
 from nerface_ns.data.recorded_splits import recorded_times, split_last
 from nerface_ns.data.world_placement import place_head_at_origin
 
+PLAIN_NAME = re.compile(r"[\w. -]{1,200}")
+"""An `img_id` that stays in its folder."""
 POSITION_FOLDER = "frames"
 """Images in this folder are named by their place in the list, those in others by `img_id`."""
 
@@ -96,7 +99,7 @@ class ADNeRFDataParser(FaceDataParser):
         ]
         if not listed:
             raise ValueError(f"{paths[0]}: expected at least one frame, got none")
-        names = [str(require_key(where, frame, "img_id", "number of the image")) for where, frame in listed]
+        names = [_read_name(where, frame) for where, frame in listed]
         images = self._image_filenames(root, names)
         height, width = read_image_size(images[0])
         intrinsics = [_read_intrinsics(path, content) for path, content in zip(paths, contents)]
@@ -146,6 +149,14 @@ def _read_rectangles(listed: list[tuple[str, dict[str, Any]]], height: int, widt
     rectangles = np.stack([_read_array(where, frame, "face_rect", (4,)) for where, frame in listed])
     x, y, box_width, box_height = rectangles.T
     return np.stack([y / height, (y + box_height) / height, x / width, (x + box_width) / width], axis=-1)
+
+
+def _read_name(where: str, frame: dict[str, Any]) -> str:
+    """What an image is called; it becomes part of a file's name."""
+    name = require_key(where, frame, "img_id", "number of the image")
+    if isinstance(name, bool) or not isinstance(name, (int, str)) or not PLAIN_NAME.fullmatch(str(name)):
+        raise ValueError(f"{where}: 'img_id' expected the number or plain name of an image, got {str(name)[:60]!r}")
+    return str(name)
 
 
 def _read_intrinsics(path: Path, content: dict[str, Any]) -> np.ndarray:

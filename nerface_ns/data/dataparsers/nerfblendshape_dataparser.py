@@ -10,13 +10,15 @@ import numpy as np
 
 from nerface_ns.data.dataparsers.face_dataparser import FaceDataParser, FaceDataParserConfig
 from nerface_ns.data.derived_masks import derive_masks
-from nerface_ns.data.face_frames import FaceFrames, FaceSequence
+from nerface_ns.data.face_frames import FaceFrames, FaceSequence, read_image_size
 from nerface_ns.data.frame_json import as_numbers, read_json_object, require_frames, require_key
 from nerface_ns.data.frame_store import decode_frame
 from nerface_ns.data.landmark_boxes import face_boxes_of, read_all_landmarks, region_boxes_of
-from nerface_ns.data.recorded_splits import recorded_times, split_last
+from nerface_ns.data.recorded_splits import recorded_times, split_last, split_last_only
 from nerface_ns.data.world_placement import place_head_at_origin
 
+MAX_PX = 1e6
+"""Largest length in pixels."""
 FRAME_FILE = "transforms.json"
 """The one file that lists all frames."""
 
@@ -31,13 +33,18 @@ class NeRFBlendShapeDataParserConfig(FaceDataParserConfig):
     _target: Type = field(default_factory=lambda: NeRFBlendShapeDataParser)
     """Target class to instantiate."""
     num_test_frames: int = 500
-    """Number of last frames that make the test split (the paper, 500; its `--test-start -500`)."""
+    """Number of last frames that make the test split (the paper, 500)."""
+    test_start: Optional[int] = None
+    """First frame of the test split instead, in order of `img_id`: from 0, or negative from the end, as the release's
+    `--test_start -500` counts. None leaves it to `num_test_frames`."""
     num_val_frames: int = 8
-    """Frames held out for validation, spread over the training part."""
+    """Frames held out for validation, spread over the training part; 0 trains on all of them and validates on every
+    70th test frame, as the release does."""
     image_folder: Optional[str] = None
     """Folder of the images, named by `img_id`; None takes `head_imgs`, else `ori_imgs`, which alone show the torso."""
     use_masks: bool = True
-    """Read `parsing/<img_id>.png` where it is there: pure blue and pure white are background."""
+    """Read `parsing/<img_id>.png` where it is there: pure blue is the head, which `head_imgs` show; all but pure white
+    is the person, whom `ori_imgs` show."""
     use_landmarks: bool = True
     """Read `ori_imgs/<img_id>.lms` where it is there, for boxes of face, mouth and eyes."""
     camera_distance: Optional[float] = 0.5
@@ -61,23 +68,34 @@ class NeRFBlendShapeDataParser(FaceDataParser):
             raise FileNotFoundError(f"{root}: expected a dataset folder here, found none; set --data")
         frames = self._read_frames(root)
         try:
-            rows = split_last(len(frames), self.config.num_test_frames, self.config.num_val_frames)
+            rows = self._split(len(frames))
         except ValueError as error:
-            raise ValueError(f"{frames.source}: {error}; set num_test_frames") from error
+            raise ValueError(f"{frames.source}: {error}; set num_test_frames or test_start") from error
         splits = {split: frames.select(chosen) for split, chosen in rows.items()}
         background = root / "bc.jpg"
         if background.is_file():
-            decode_frame(background, None, *frames.image_size)
+            decode_frame(background, None, *read_image_size(background))
         sequence = FaceSequence(
             name=root.resolve().name,
             root=root,
             splits=splits,
-            times=recorded_times({split: part.frame_names for split, part in splits.items()}),
+            times=recorded_times(
+                {split: part.frame_names for split, part in splits.items()},
+                extra=() if self.config.num_val_frames > 0 else ("val",),
+            ),
             background_filename=background if background.is_file() else None,
         )
         if self.config.camera_distance is not None:
             place_head_at_origin(sequence, self.config.camera_distance)
         return sequence
+
+    def _split(self, num_frames: int) -> dict[str, list[int]]:
+        """Rows of the frames by split."""
+        num_test, num_val = self.config.num_test_frames, self.config.num_val_frames
+        start = self.config.test_start
+        if start is not None:
+            num_test = -start if start < 0 else num_frames - start
+        return split_last_only(num_frames, num_test) if num_val == 0 else split_last(num_frames, num_test, num_val)
 
     def _read_frames(self, root: Path) -> FaceFrames:
         """All frames in order of their number."""
@@ -132,7 +150,9 @@ class NeRFBlendShapeDataParser(FaceDataParser):
             raise FileNotFoundError(
                 f"{places[missing[0]]}: expected parsing {parsings[missing[0]]} as other frames have theirs, found none"
             )
-        return derive_masks(parsings, "parsing")
+        # The released code pulls the opacity to 1 where the parsing is blue; the other colours are AD-NeRF's.
+        shows_person = self._image_folder(root).name == "ori_imgs"
+        return derive_masks(parsings, "parsing_person" if shows_person else "parsing_head")
 
 
 def _read_number(where: str, frame: dict[str, Any]) -> int:
@@ -163,6 +183,6 @@ def _read_camera(path: Path, content: dict[str, Any]) -> tuple[float, float, flo
     keys = ("fx", "fy", "cx", "cy", "h", "w")
     found = [float(as_numbers(str(path), key, require_key(str(path), content, key, "pixels"), ())) for key in keys]
     fx, fy, cx, cy, height, width = found
-    if not np.isfinite(found).all() or min(fx, fy, height, width) <= 0:
+    if not np.abs(found).max() <= MAX_PX or min(fx, fy, height, width) <= 0:
         raise ValueError(f"{path}: expected fx, fy, h, w > 0 and finite cx, cy in pixels, got {dict(zip(keys, found))}")
     return fx, fy, cx, cy, round(height), round(width)

@@ -10,6 +10,8 @@ from typing import Any, Optional
 import numpy as np
 
 from nerface_ns.data.derived_masks import MaskRule
+from nerface_ns.data.frame_json import check_stored_path
+from nerface_ns.tracks.array_file import read_archive_file
 
 AXES = ("x", "y", "z")
 
@@ -85,20 +87,12 @@ def read_arrays(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -
         ValueError: It is no .npz, a key is missing, or an array holds something else than finite numbers.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            present = list(getattr(archive, "files", []))
-            missing = [key for key in keys if key not in present]
-            if missing:
-                raise ValueError(f"{path}: expected the array '{missing[0]}', got only {sorted(present)}")
-            arrays = {key: archive[key] for key in (*keys, *optional) if key in present}
+        arrays = read_archive_file(path, (*keys, *optional))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: expected FLAME's parameters here, found none") from error
-    except (OSError, EOFError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: expected an .npz of plain arrays, got {error}") from error
-    except ValueError as error:
-        if str(error).startswith(str(path)):
-            raise
-        raise ValueError(f"{path}: expected an .npz of plain arrays, got {error}") from error
+    missing = [key for key in keys if key not in arrays]
+    if missing:
+        raise ValueError(f"{path}: expected the array '{missing[0]}', got only {sorted(arrays)}")
     for key, array in arrays.items():
         if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
             raise ValueError(f"{path}: '{key}' expected finite numbers, got {array.dtype} of shape {array.shape}")
@@ -118,7 +112,4 @@ def rows_of(path: Path, key: str, array: np.ndarray, width: int | None = None) -
 
 def required_path(where: str, frame: dict[str, Any], key: str) -> str:
     """Text under a key that names a file."""
-    value = frame.get(key)
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{where}: '{key}' expected a path, got {value!r}")
-    return value
+    return check_stored_path(where, key, frame.get(key))

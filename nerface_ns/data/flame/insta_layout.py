@@ -18,6 +18,7 @@ from nerface_ns.data.face_frames import read_image_size
 from nerface_ns.data.flame.flame_pose import rotation_of_6d, vector_of_rotation
 from nerface_ns.data.flame.flame_recording import OPENCV_TO_OPENGL, FlameRecording, required_path
 from nerface_ns.data.frame_json import as_numbers, read_json_object, require_frames, require_key
+from nerface_ns.data.image_file import DAMAGED
 
 JOINT_FOLDERS = {"jaw": 1, "eyes": 2}
 """Folders under `flame/` with rotations, and number of joints in each file."""
@@ -124,5 +125,8 @@ def _read_split(root: Path, records: list[dict[str, Any]]) -> Optional[np.ndarra
 
 def _has_alpha(path: Path) -> bool:
     """Whether an image has an alpha channel, as those that INSTA's scripts matted."""
-    with Image.open(path) as image:
-        return "A" in image.getbands()
+    try:
+        with Image.open(path) as image:
+            return "A" in image.getbands()
+    except DAMAGED as error:
+        raise ValueError(f"{path}: expected a readable image, got {error}") from error

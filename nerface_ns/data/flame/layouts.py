@@ -37,7 +37,7 @@ def detect_layout(root: Path) -> str:
         if path.is_file():
             try:
                 frames = json.loads(path.read_text(encoding="utf-8")).get("frames")
-            except (ValueError, AttributeError) as error:
+            except (ValueError, AttributeError, RecursionError) as error:
                 raise ValueError(f"{path}: expected JSON, got text that does not parse: {error}") from error
             first = frames[0] if isinstance(frames, list) and frames and isinstance(frames[0], dict) else {}
             for key, layout in FRAME_KEYS.items():

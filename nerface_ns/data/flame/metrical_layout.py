@@ -54,8 +54,6 @@ def read_metrical(root: Path) -> FlameRecording:
 
 def _load(path: Path) -> dict[str, Any]:
     """One .frame file; only arrays, tensors and plain containers are unpickled."""
-    import pickle
-
     import torch
 
     kinds = {type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8")}
@@ -64,8 +62,9 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(safe):  # type: ignore[arg-type]
             frame = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: expected metrical-tracker's arrays, got {str(error).splitlines()[0]}") from error
+    except Exception as error:  # a file of anything can make torch's reader stumble in any way
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path}: expected metrical-tracker's arrays, got {reason}") from error
     if not isinstance(frame, dict):
         raise ValueError(f"{path}: expected a dictionary, got {type(frame).__name__}")
     return frame

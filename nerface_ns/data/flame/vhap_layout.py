@@ -40,7 +40,8 @@ def read_vhap(root: Path) -> FlameRecording:
     places, records = [where for where, _, _ in listed], [frame for _, frame, _ in listed]
     images = [_image_of(root, where, frame) for where, frame in zip(places, records)]
     moments = _read_moments(root, places, records)
-    masks = [root / str(frame.get("fg_mask_path", "")) for frame in records]
+    masked = [item for item in zip(places, records) if "fg_mask_path" in records[0]]
+    masks = [root / required_path(where, frame, "fg_mask_path") for where, frame in masked]
     return FlameRecording(
         source=root / "transforms.json" if (root / "transforms.json").is_file() else root,
         frame_names=[image.stem for image in images],
@@ -54,7 +55,7 @@ def read_vhap(root: Path) -> FlameRecording:
         translation=moments["translation"],
         split=None if split is None else np.array([split[str(frame["file_path"])] for frame in records]),
         order=np.array([moment for _, _, moment in listed], dtype=np.float64),
-        mask_sources=masks if "fg_mask_path" in records[0] and masks[0].is_file() else None,
+        mask_sources=masks if masks and masks[0].is_file() else None,
     )
 
 

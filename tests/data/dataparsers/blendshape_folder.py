@@ -41,10 +41,10 @@ def write_blendshape(root: Path) -> Path:
         Image.fromarray(coded_image(number)).save(root / "head_imgs" / f"{name}.jpg")
         Image.fromarray(coded_image(100 + number)).save(root / "ori_imgs" / f"{name}.jpg")
         np.savetxt(root / "ori_imgs" / f"{name}.lms", landmarks(number), fmt="%.4f")
-        parsing = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8)
-        parsing[..., 2] = 255
-        parsing[3:9, 5:11] = [255, 0, 0]
-        parsing[0] = 255
+        parsing = np.full((HEIGHT, WIDTH, 3), 255, dtype=np.uint8)
+        parsing[9:11, 4:12] = [0, 255, 0]
+        parsing[11, 2:14] = [255, 0, 0]
+        parsing[3:9, 5:11] = [0, 0, 255]
         Image.fromarray(parsing).save(root / "parsing" / f"{name}.png")
         expression = (np.arange(46) / 46 + number / 100).tolist()
         frames.append({"img_id": number, "exp_ori": expression, "transform_matrix": stored_pose(number).tolist()})

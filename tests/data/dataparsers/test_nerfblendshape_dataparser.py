@@ -8,6 +8,7 @@ import torch
 from blendshape_folder import HEIGHT, WIDTH, stored_pose, write_blendshape
 from tiny_face import edit_json
 
+from nerface_ns.data import recorded_splits
 from nerface_ns.data.dataparsers.nerfblendshape_dataparser import NeRFBlendShapeDataParserConfig
 from nerface_ns.data.face_rays import FaceRayGenerator
 from nerface_ns.data.frame_store import decode_alpha
@@ -63,10 +64,18 @@ def test_head_is_at_the_origin_half_a_unit_away(blendshape):
     np.testing.assert_allclose(back.numpy(), expected, atol=1e-6)
 
 
-def test_masks_are_what_the_parsing_keeps(blendshape):
+def test_masks_are_the_blue_head_before_head_images(blendshape):
+    """The release's loss pulls the opacity to 1 where the parsing is blue."""
     alpha = decode_alpha(parse(blendshape).metadata["alpha_filenames"][0])
     expected = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
     expected[3:9, 5:11] = 255
+    np.testing.assert_array_equal(alpha, expected)
+
+
+def test_masks_of_whole_pictures_keep_neck_and_torso(blendshape):
+    alpha = decode_alpha(parse(blendshape, image_folder="ori_imgs").metadata["alpha_filenames"][0])
+    expected = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    expected[3:9, 5:11] = expected[9:11, 4:12] = expected[11, 2:14] = 255
     np.testing.assert_array_equal(alpha, expected)
 
 
@@ -89,6 +98,31 @@ def test_folder_without_landmarks_and_parsing(blendshape):
         path.unlink()
     metadata = parse(blendshape).metadata
     assert "face_boxes" not in metadata and "alpha_filenames" not in metadata
+
+
+@pytest.mark.parametrize("start", [-5, 7])
+def test_test_start_counts_frames_as_the_release_does(blendshape, start):
+    """Python's slices of the sorted frames, which the release takes; image 3 does not count."""
+    numbers = [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    outputs = {split: parse(blendshape, split, test_start=start, num_val_frames=0) for split in ("train", "test")}
+    assert outputs["train"].metadata["frame_names"] == [str(n) for n in numbers[:start]]
+    assert outputs["test"].metadata["frame_names"] == [str(n) for n in numbers[start:]]
+
+
+def test_validation_on_every_70th_test_frame(blendshape, monkeypatch):
+    """No training frame is held out; a validation frame stands at its test frame's time."""
+    monkeypatch.setattr(recorded_splits, "VAL_STRIDE", 2)
+    val, test = (parse(blendshape, split, test_start=-4, num_val_frames=0) for split in ("val", "test"))
+    assert val.metadata["frame_names"] == ["9", "11"]
+    assert test.metadata["frame_names"] == ["9", "10", "11", "12"]
+    torch.testing.assert_close(val.cameras.times, test.cameras.times[::2])
+    torch.testing.assert_close(test.cameras.times[:, 0], torch.arange(8, 12) / 11, check_dtype=False)
+
+
+@pytest.mark.parametrize("start", [0, 12, -12, -20])
+def test_test_start_leaves_frames_for_both(blendshape, start):
+    with pytest.raises(ValueError, match=r"transforms\.json: expected at least one frame in each split.*test_start"):
+        parse(blendshape, test_start=start, num_val_frames=0)
 
 
 def test_paper_split_needs_its_frames(blendshape):

@@ -1,0 +1,110 @@
+"""Pretrain, drop the field, keep the cameras, train again: in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Type
+
+import torch
+import torch.distributed
+from nerfstudio.configs.base_config import InstantiateConfig
+from torch import Tensor, nn
+
+KEPT_GROUPS = ("cameras", "expression_corrections", "background")
+"""Parameter groups that live through the drop, with their optimizers and schedules."""
+
+
+@dataclass
+class RefineScheduleConfig(InstantiateConfig):
+    """A field that was trained with moving cameras is blurred for good; one that starts anew with good cameras is not.
+
+    Improved NeRF-- does so with a pretraining of about a tenth of its epochs.
+    """
+
+    _target: Type = field(default_factory=lambda: RefineSchedule)
+    """Target class to instantiate."""
+    pretrain_share: float = 0.0
+    """Share of the training, in [0, 1), after which the field, latent codes and occupancy start anew; 0 never."""
+    rest_steps: int = 300
+    """Steps after that in which cameras and expressions stand still: a new field has nothing to tell them."""
+
+
+class RefineSchedule(nn.Module):
+    """Remembers in the checkpoint whether, and when, the field was dropped.
+
+    Args:
+        config: When to drop it.
+
+    Raises:
+        ValueError: The share is outside [0, 1).
+    """
+
+    dropped_at: Tensor
+
+    def __init__(self, config: RefineScheduleConfig) -> None:
+        super().__init__()
+        if not 0 < config.pretrain_share < 1:
+            raise ValueError(f"refine_schedule.pretrain_share: expected a share in [0, 1), got {config.pretrain_share}")
+        self.config = config
+        self.register_buffer("dropped_at", torch.full((), -1, dtype=torch.long))
+
+    def age(self, step: int) -> int:
+        """Return the number of steps since the field was new."""
+        return step - max(int(self.dropped_at), 0)
+
+    def is_resting(self, step: int) -> bool:
+        """Whether the field is too new for what it is seen from to learn."""
+        return 0 <= int(self.dropped_at) <= step < int(self.dropped_at) + self.config.rest_steps
+
+    def is_due(self, fraction: float) -> bool:
+        """Whether the field has to be dropped, given the share of the training that is done."""
+        return int(self.dropped_at) < 0 and fraction >= self.config.pretrain_share
+
+    def place_schedules(self, schedulers: Mapping[str, Any], step: int) -> None:
+        """Fit the schedules of what is dropped into the part of the training that it lives in.
+
+        Args:
+            schedulers: By parameter group.
+            step: The coming training step.
+        """
+        share, is_dropped = self.config.pretrain_share, int(self.dropped_at) >= 0
+        for name, scheduler in schedulers.items():
+            progress = getattr(scheduler, "training_progress", None)
+            if name not in KEPT_GROUPS and progress is not None:
+                progress.begin, progress.end = (share, 1.0) if is_dropped else (0.0, share)
+                progress.first_step = step - scheduler.last_epoch
+
+    def drop(self, model: nn.Module, fresh: nn.Module, kept: Sequence[str], optimizers: Any, step: int) -> None:
+        """Put a new model's numbers into the trained one, but for the parts that are kept.
+
+        Parameters stay the same objects, so that optimizers go on knowing them; what optimizers remember of them, and
+        the schedules of their rates, start anew.
+
+        Args:
+            model: The trained model.
+            fresh: One of the same settings, untrained.
+            kept: Beginnings of the names of parameters and buffers that are kept.
+            optimizers: nerfstudio's `Optimizers`.
+            step: The coming training step.
+        """
+        new = fresh.state_dict()
+        with torch.no_grad():
+            for name, value in model.state_dict().items():
+                if not name.startswith(tuple(kept)):
+                    value.copy_(new[name])
+                    _same_everywhere(value)
+        for name, optimizer in optimizers.optimizers.items():
+            if name not in KEPT_GROUPS:
+                optimizer.state.clear()
+        for name, scheduler in optimizers.schedulers.items():
+            if name not in KEPT_GROUPS:
+                scheduler.last_epoch = 0
+        self.dropped_at.fill_(step)
+        self.place_schedules(optimizers.schedulers, step)
+
+
+def _same_everywhere(value: Tensor) -> None:
+    """Give the processes of one training job the same numbers: each has drawn its own."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.broadcast(value, 0)
