@@ -39,7 +39,7 @@ def train(folder: Path) -> Path:
 
     config = DemoSequenceConfig(32, num_train=24, num_val=1, num_test=1, num_nvs=0, samples=1, mesh_density=0.3)
     write_demo_sequence(folder / "head", config)
-    options = ["--max-num-iterations", "160", "--pipeline.datamanager.train-num-rays-per-batch", "128"]
+    options = ["--max-num-iterations", "300", "--pipeline.datamanager.train-num-rays-per-batch", "128"]
     options += ["--pipeline.datamanager.pixel-sampler.region-share", "0.5", "--machine.device-type", "cpu"]
     options += ["--pipeline.model.intervals-across-box", "32"]
     with quiet_nerfstudio():
