@@ -51,7 +51,7 @@ class WarpedGridFieldConfig(FaceFieldConfig):
     colour_from_expression: bool = False
     """Tell the colour network the whole expression. Without, an expression acts on a point's colour through the
     deformation alone, by where it moves the point and by the extra coordinates there, so that no corner of the mouth
-    tints the hair, and views never trained come out better."""
+    tints the hair."""
     light_from_camera: bool = True
     """Let colour depend on a learned normal in the camera's axes, which carries over to views never trained."""
 

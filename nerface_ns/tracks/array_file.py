@@ -26,6 +26,7 @@ FAULTS = (
     RecursionError,
     struct.error,
     tokenize.TokenError,
+    SystemError,  # a damaged header may break NumPy's own parser of types
 )
 """What NumPy's reader raises for files that are none."""
 ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)

@@ -19,6 +19,8 @@ from nerface_ns.data.world_placement import place_head_at_origin
 
 MAX_PX = 1e6
 """Largest length in pixels."""
+MAX_IMAGE_NUMBER = 999_999_999
+"""Longer numbers make no file name."""
 FRAME_FILE = "transforms.json"
 """The one file that lists all frames."""
 
@@ -158,8 +160,8 @@ class NeRFBlendShapeDataParser(FaceDataParser):
 def _read_number(where: str, frame: dict[str, Any]) -> int:
     """`img_id`, a whole number that names the frame's files."""
     number = float(as_numbers(where, "img_id", require_key(where, frame, "img_id", "number of the image"), ()))
-    if not number.is_integer() or number < 0:
-        raise ValueError(f"{where}: 'img_id' expected a whole number from 0 up, got {number}")
+    if not number.is_integer() or not 0 <= number <= MAX_IMAGE_NUMBER:
+        raise ValueError(f"{where}: 'img_id' expected a whole number from 0 to {MAX_IMAGE_NUMBER}, got {number}")
     return int(number)
 
 

@@ -139,6 +139,7 @@ def test_paper_split_needs_its_frames(blendshape):
         (lambda c: c["frames"][3]["exp_ori"].pop(), r"\(9\): expected 46 coefficients as in the first frame, got 45"),
         (lambda c: c["frames"][3].__setitem__("img_id", 10), r"expected each img_id once, got 10"),
         (lambda c: c["frames"][3].__setitem__("img_id", 1.5), r"expected a whole number"),
+        (lambda c: c["frames"][3].__setitem__("img_id", 1e300), r"expected a whole number from 0 to 999999999"),
         (lambda c: c.__setitem__("fx", 0), r"expected fx, fy, h, w > 0"),
         (
             lambda c: c["frames"][3]["transform_matrix"][0].__setitem__(0, float("inf")),
