@@ -51,6 +51,10 @@ def made_up_avatar(folder: Path, kind: str = "grid") -> bytes:
     return path.read_bytes()
 
 
+MODEL_SEED = 1
+"""First weights of made-up models: with these none is empty."""
+
+
 def made_up_pipeline(kind: str = "grid", num_frames: int = 4, num_coefficients: int = 3) -> Any:
     """Return a model of the smallest sizes as a pipeline of a run holds it."""
     from types import SimpleNamespace
@@ -80,7 +84,9 @@ def made_up_pipeline(kind: str = "grid", num_frames: int = 4, num_coefficients: 
         keys.TRAIN_TIMES: times,
         keys.TRAIN_CAMERA_TO_WORLD: poses,
     }
-    model = config.setup(scene_box=box, num_train_data=num_frames, metadata=metadata)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(MODEL_SEED)
+        model = config.setup(scene_box=box, num_train_data=num_frames, metadata=metadata)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.rand(parameter.shape, generator=chance))
