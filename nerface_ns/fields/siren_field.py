@@ -30,8 +30,7 @@ class SirenFieldConfig(FaceFieldConfig):
     the detail that is seen first (SIREN and improved NeRF--: 30)."""
     hidden_frequency: float = 10.0
     """Factor before the sine of the other layers. The start does not depend on it; their weights learn that many times
-    faster (SIREN: 30, with a learning rate of 1e-4; improved NeRF--: 1, with 1e-3). With this method's rate of 5e-4,
-    10 is 6 dB above 1 after the first CPU minute of a 64x64 head."""
+    faster (SIREN: 30, with a learning rate of 1e-4; improved NeRF--: 1, with 1e-3)."""
     density_multiplier: float = 30.0
     """Factor on the density layer's output. The start does not depend on it; the density learns that many times faster
     (improved NeRF--: 10 to 30)."""
