@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 POSE_LENGTH = 6
 """Three numbers for the rotation, three for the position."""
+RANGE_MARGIN = 0.1
+"""How far beyond the training frames' range a pose may come, as a share of the range's width: a later part of the
+recording often goes a little further, and what is linear carries over."""
 EXPECTED_RANGE = 3.0
 """Clamp of expected motion, in its standard deviations."""
 
@@ -19,8 +22,8 @@ EXPECTED_RANGE = 3.0
 class HeadPoseEncoding(nn.Module):
     """Rotation and position of a camera about the training cameras' mean, in units of their spread.
 
-    The rotation enters as sine of its angle times its axis. Numbers are clamped to the training frames' range, so that
-    a camera that leaves it, as in a viewer, keeps the last pose that was seen.
+    The rotation enters as sine of its angle times its axis. Numbers are clamped to the training frames' range and a
+    margin, so that a camera that leaves it far, as in a viewer, keeps a pose like those that were seen.
 
     Args:
         camera_to_world: Poses of the training frames.
@@ -44,7 +47,9 @@ class HeadPoseEncoding(nn.Module):
         self.register_buffer("high", torch.full((POSE_LENGTH,), torch.inf), persistent=persistent)
         deviations = self(camera_to_world[:, :, :3], camera_to_world[:, :, 3])
         self.spread = deviations.std(dim=0, unbiased=False).clamp(min=1e-4)
-        self.low, self.high = (deviations / self.spread).amin(dim=0), (deviations / self.spread).amax(dim=0)
+        low, high = (deviations / self.spread).amin(dim=0), (deviations / self.spread).amax(dim=0)
+        margin = RANGE_MARGIN * (high - low)
+        self.low, self.high = low - margin, high + margin
 
     def expect(self, turn: float, shift: float) -> None:
         """Fit the units and the range to motion that is still to be found, for poses that are all one so far.
