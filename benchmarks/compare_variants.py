@@ -40,13 +40,20 @@ SETTINGS = (
     TimedRun("nerface", ("--pipeline.model.distortion-weight", "0"), "without-distortion"),
 )
 """The default, and one setting of it changed at a time."""
+PLAIN = tuple(
+    word
+    for name, value in (("tables.rank", "0"), ("warp", "pose"), ("num-ambient", "0"), ("direction-degree", "4"))
+    for word in (f"{FIELD}.{name}", value)
+)
+"""NeRFBlendShape's encoding and harmonics; the pose's warp stays, for neck and torso."""
 BLENDSHAPES = (
     TimedRun("nerface"),
     TimedRun("nerface-blendshape"),
     TimedRun("nerface-blendshape", (f"{FIELD}.tables.basis-map", "monotone"), "monotone"),
     TimedRun("nerface-blendshape", (f"{FIELD}.warp", "pose"), "without-expression-warp"),
     TimedRun("nerface-blendshape", (f"{FIELD}.tables.rank", "0"), "plain-with-expression-warp"),
-    TimedRun("nerface-blendshape", (f"{FIELD}.tables.rank", "0", f"{FIELD}.warp", "pose"), "plain"),
+    TimedRun("nerface-blendshape", ("--pipeline.model.staged-losses.table-weight", "1"), "with-table-loss"),
+    TimedRun("nerface-blendshape", PLAIN, "plain"),
     TimedRun("nerface-blendshape", ("--pipeline.model.occupancy-over", "bases"), "occupancy-over-bases"),
     # NerFace's networks need so many samples that 2048 rays would take seconds a step.
     TimedRun("nerface-paper", ("--pipeline.datamanager.train-num-rays-per-batch", "512")),

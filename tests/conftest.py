@@ -24,6 +24,16 @@ def _make_dispatcher_of_bare_function(self: Dispatcher, py_func: Callable, *args
 Dispatcher.__init__ = _make_dispatcher_of_bare_function
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Compute with one thread in each of several workers, which would otherwise keep each other waiting."""
+    if hasattr(config, "workerinput"):
+        import numba
+        import torch
+
+        numba.set_num_threads(1)
+        torch.set_num_threads(1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip tests marked `gpu` where there is no CUDA device."""
     marked = [item for item in items if item.get_closest_marker("gpu")]

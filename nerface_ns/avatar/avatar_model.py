@@ -87,7 +87,9 @@ def build_avatar(where: str, avatar: AvatarFile, device: str = "cpu") -> AvatarP
 
 def metadata(avatar: AvatarFile) -> dict[str, Any]:
     """Return what a face dataset tells a model."""
+    gaze = {} if avatar.gaze is None else {keys.TRAIN_GAZE: avatar.gaze}
     return {
+        **gaze,
         "expression_names": avatar.expression_names,
         "image_size": avatar.image_size,
         "near_far": avatar.near_far,

@@ -15,7 +15,9 @@ from nerface_ns.conditioning.latent_codes import LatentCodesConfig
 from nerface_ns.field_components.blended_tables import BlendedTablesConfig
 from nerface_ns.field_components.deformation import BilinearDeformationConfig, BlendedGridDeformationConfig
 from nerface_ns.field_components.feature_grid import FeatureGridConfig
+from nerface_ns.field_components.gaze_stream import GazeStreamConfig
 from nerface_ns.fields.blendshape_field import BlendshapeFieldConfig
+from nerface_ns.fields.gaze_field import GazeFieldConfig
 from nerface_ns.fields.nerface_field import NeRFaceFieldConfig
 from nerface_ns.fields.siren_field import SirenFieldConfig
 from nerface_ns.fields.warped_grid_field import WarpedGridFieldConfig
@@ -26,6 +28,8 @@ from nerface_ns.model_components.occupancy import FaceOccupancyGridConfig
 from nerface_ns.model_components.refine_schedule import RefineScheduleConfig
 from nerface_ns.model_components.staged_losses import StagedLossesConfig
 from nerface_ns.models.blendshape_face_model import BlendshapeFaceModelConfig
+from nerface_ns.models.gaze_face_model import GazeFaceModelConfig
+from nerface_ns.models.gaze_region import GazeRegionConfig
 from nerface_ns.models.initial_carving import CarvingConfig
 from nerface_ns.models.occ_face_model import OccFaceModelConfig
 from nerface_ns.models.paper_face_model import PaperFaceModelConfig
@@ -42,6 +46,10 @@ KINDS: dict[str, type] = {
     "expression-corrections": ExpressionCorrectionsConfig,
     "expression-encoding": ExpressionEncodingConfig,
     "feature-grid": FeatureGridConfig,
+    "gaze-face-model": GazeFaceModelConfig,
+    "gaze-field": GazeFieldConfig,
+    "gaze-region": GazeRegionConfig,
+    "gaze-stream": GazeStreamConfig,
     "latent-codes": LatentCodesConfig,
     "nerface-field": NeRFaceFieldConfig,
     "occ-face-model": OccFaceModelConfig,
@@ -55,7 +63,7 @@ KINDS: dict[str, type] = {
 """Every class of settings that an avatar may hold, by its name in the file."""
 KIND = "kind"
 """Key of the name."""
-MODELS = (OccFaceModelConfig, BlendshapeFaceModelConfig, PaperFaceModelConfig)
+MODELS = (OccFaceModelConfig, BlendshapeFaceModelConfig, GazeFaceModelConfig, PaperFaceModelConfig)
 DEFORMATIONS = (BilinearDeformationConfig, BlendedGridDeformationConfig)
 LEFT_OUT = {"_target", "collider_params", "loss_coefficients", "prompt", "edit_locality"}
 """The class itself, fields of nerfstudio's that no model of this package reads, and losses that only training knows."""

@@ -58,7 +58,10 @@ def _run_config(avatar: Any, output_dir: Path) -> Any:
     """Return a run's configuration: that of the method, with the avatar's model and in the place of data its file."""
     from nerface_ns.configs import method_configs as methods
 
-    known = [methods.nerface, methods.nerface_blendshape, methods.nerface_paper, methods.nerface_siren]
+    known = [
+        *(methods.nerface, methods.nerface_blendshape, methods.nerface_gaze),
+        *(methods.nerface_paper, methods.nerface_siren),
+    ]
     by_name = {method.config.method_name: method.config for method in known}
     config: Any = copy.deepcopy(by_name.get(avatar.method, methods.nerface.config))
     config.output_dir, config.experiment_name = output_dir, "avatar"

@@ -27,6 +27,8 @@ class FaceCondition:
     """Rotation and position of the head before the camera, as `HeadPoseEncoding` gives them."""
     camera_rotation: Float[Tensor, "num_frames 3 3"]
     """Camera-to-head rotation. The recording light stands beside the camera, so this turns it round the head."""
+    gaze: Optional[Float[Tensor, "num_frames 2"]] = None
+    """Pitch (up) and yaw (towards +x) in radians, brought into the trained range; only where it moves the eyes."""
 
 
 @dataclass
@@ -39,6 +41,8 @@ class DrivenFrame:
     """Latent code; None leaves it to the model's rule for frames that were not trained on."""
     background: Optional[Float[Tensor, "3"]] = None
     """Colour behind the head; None leaves the model's own background there."""
+    gaze: Optional[Float[Tensor, "2"]] = None
+    """Pitch and yaw of the eyes in radians, in the head's frame; None leaves them to the camera's time."""
 
     def compose(self, images: dict[str, Tensor]) -> dict[str, Tensor]:
         """Put the head before the background that is wanted.

@@ -17,22 +17,25 @@ from nerface_ns.data.patch_pixel_sampler import PatchPixelSamplerConfig
 from nerface_ns.engine.face_trainer import FaceTrainerConfig
 from nerface_ns.field_components.blended_tables import BlendedTablesConfig
 from nerface_ns.fields.blendshape_field import BlendshapeFieldConfig
+from nerface_ns.fields.gaze_field import GazeFieldConfig
 from nerface_ns.fields.nerface_field import NeRFaceFieldConfig
 from nerface_ns.fields.siren_field import SirenFieldConfig
 from nerface_ns.fields.warped_grid_field import WarpedGridFieldConfig
 from nerface_ns.model_components.adam import FaceAdamConfig
+from nerface_ns.model_components.frame_adam import FrameAdamConfig
 from nerface_ns.model_components.schedules import WarmupDecaySchedulerConfig
 from nerface_ns.model_components.staged_losses import StagedLossesConfig
 from nerface_ns.model_components.step_decay import StepDecaySchedulerConfig
 from nerface_ns.models.base_face_model import FaceModelConfig
 from nerface_ns.models.blendshape_face_model import BlendshapeFaceModelConfig
+from nerface_ns.models.gaze_face_model import GazeFaceModelConfig
 from nerface_ns.models.occ_face_model import OccFaceModelConfig
 from nerface_ns.models.paper_face_model import PaperFaceModelConfig
 
 LEARNING_RATES = {"grids": 1e-2, "tables": 1e-2, "networks": 4e-3, "latent_codes": 1e-3, "background": 5e-3}
 """Initial learning rate of each parameter group; a method without such parameters has no use for the entry."""
 
-REFINEMENT_RATES = {"cameras": 2e-3, "expression_corrections": 1e-3}
+REFINEMENT_RATES = {"cameras": 1e-2, "expression_corrections": 1e-2}
 """The same of what refines the training frames, in radians, head radii and standard deviations; without use where a
 model does not refine them."""
 
@@ -58,7 +61,7 @@ def _refinement_optimizers(num_steps: int) -> Dict[str, Any]:
     """Return optimizers and schedules of what `camera_refinement` and `expression_corrections` may enable."""
     return {
         name: {
-            "optimizer": FaceAdamConfig(lr=rate),
+            "optimizer": FrameAdamConfig(lr=rate),
             "scheduler": WarmupDecaySchedulerConfig(max_steps=num_steps),
         }
         for name, rate in REFINEMENT_RATES.items()
@@ -125,7 +128,12 @@ nerface_blendshape = MethodSpecification(
         "nerface-blendshape",
         BlendshapeFaceModelConfig(
             # A table for each coefficient (rank 0) and no warp by the expression fit as well, but carry over less well.
-            radiance_field=BlendshapeFieldConfig(tables=BlendedTablesConfig(rank=16), warp="expression"),
+            radiance_field=BlendshapeFieldConfig(
+                tables=BlendedTablesConfig(num_levels=4, base_resolution=16, num_basis_levels=2, rank=16),
+                warp="expression",
+                num_ambient=4,
+                direction_degree=0,
+            ),
             expression=ExpressionEncodingConfig(clamp_margin=0.0),
             # NeRFBlendShape's losses suit its 200,000 steps; these are the default method's.
             huber_delta=0.1,
@@ -136,6 +144,11 @@ nerface_blendshape = MethodSpecification(
         pixel_sampler=PatchPixelSamplerConfig(patches_from_step=-1),
     ),
     description="NeRFBlendShape's avatar: feature tables blended by the expression before one lookup.",
+)
+
+nerface_gaze = MethodSpecification(
+    config=_face_trainer("nerface-gaze", GazeFaceModelConfig(radiance_field=GazeFieldConfig()), gaze_control=True),
+    description="The default avatar with eyes of their own, which follow a gaze (GazeNeRF); data need gaze.",
 )
 
 nerface_paper = MethodSpecification(

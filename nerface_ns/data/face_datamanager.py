@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Type
+from typing import Any, Literal, Tuple, Type
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from nerface_ns.data.dataparsers.nerface_dataparser import NeRFaceDataParserConf
 from nerface_ns.data.face_dataset import FaceDataset
 from nerface_ns.data.face_pixel_sampler import FacePixelSampler, FacePixelSamplerConfig
 from nerface_ns.data.face_rays import FaceRayGenerator
+from nerface_ns.data.gaze_control import GAZE_COEFFICIENTS
 
 EVAL_CONDITIONS = ("frame_index", "expression", "gaze")
 """What rays of unseen frames carry; training rays carry only their frame's number."""
@@ -45,6 +46,10 @@ class FaceDataManagerConfig(VanillaDataManagerConfig):
     """Random frames that share one step's rays: conditions are encoded once per frame (NeRFace, 1)."""
     pixel_sampler: FacePixelSamplerConfig = field(default_factory=FacePixelSamplerConfig)  # type: ignore[assignment]
     """Where in a frame the rays go."""
+    gaze_control: bool = False
+    """Let gaze alone move the eyes: refuse data without gaze, and leave out of the expression what gaze stands for."""
+    gaze_coefficients: Tuple[str, ...] = GAZE_COEFFICIENTS
+    """Patterns (* for any letters, in any case) of the coefficients that gaze stands for."""
 
 
 class FaceDataManager(VanillaDataManager[FaceDataset]):
@@ -63,6 +68,10 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
     eval_dataset: FaceDataset
     train_pixel_sampler: FacePixelSampler | None  # type: ignore[assignment]
     eval_pixel_sampler: FacePixelSampler | None  # type: ignore[assignment]
+    least_images_per_batch: int = 1
+    """Images to draw from at least, whatever the settings say: what learns of single frames asks for more."""
+    drawn_images: Tensor | None = None
+    """Training images of the last step's rays."""
 
     def __init__(
         self,
@@ -87,6 +96,8 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
         self.dataparser = config.dataparser.setup()
         if test_mode == "inference":
             self.dataparser.check_image_sizes = False
+        if getattr(config, "gaze_control", False):  # runs of before there was any gaze have no such setting
+            self.dataparser.gaze_coefficients = tuple(config.gaze_coefficients)
         self.includes_time = self.dataparser.includes_time
         self.train_dataparser_outputs = self.dataparser.get_dataparser_outputs(split="train")
         self.train_dataset = self.create_train_dataset()
@@ -136,7 +147,8 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
         """
         self.train_count += 1
         assert self.train_pixel_sampler is not None
-        indices, patch_rows = self.train_pixel_sampler.draw(self._choose_images(self.train_dataset), step)
+        self.drawn_images = self._choose_images(self.train_dataset)
+        indices, patch_rows = self.train_pixel_sampler.draw(self.drawn_images, step)
         rays, batch = self._look_up(self.train_dataset, indices, self.train_ray_generator)
         return rays, batch if patch_rows is None else {**batch, "patch_rows": patch_rows.to(self.device)}
 
@@ -161,7 +173,7 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
 
     def _choose_images(self, dataset: FaceDataset) -> Int[Tensor, " batch"]:
         """Random images that share a step's rays."""
-        return torch.randperm(len(dataset))[: self.config.images_per_batch]
+        return torch.randperm(len(dataset))[: max(self.config.images_per_batch, self.least_images_per_batch)]
 
     def _look_up(
         self, dataset: FaceDataset, indices: Int[Tensor, "rays 3"], ray_generator: FaceRayGenerator

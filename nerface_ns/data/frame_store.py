@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
@@ -78,18 +79,25 @@ def _decode(path: Path, channels: str) -> UInt8[np.ndarray, "height width *chann
         raise ValueError(f"{path}: expected a whole image, got a damaged one: {error}") from error
 
 
+class UnreadableFrameError(ValueError):
+    """A frame could be read when its store was opened, and no longer can."""
+
+
 class FrameStore:
     """Read-only uint8 frames (n, height, width, 3 or 4) in a memory-mapped file.
 
     Args:
         path: The .npy file.
+        image_paths: The frames' images, for messages.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, image_paths: Sequence[Path] = ()) -> None:
         self.path = path
+        self.image_paths = image_paths
         self.frames: np.ndarray = np.load(path, mmap_mode="r")
         self._rows = self.frames.reshape(-1, self.frames.shape[-1])
         self._touched_bytes = 0
+        self._first_byte = int(getattr(self.frames, "offset", 0))
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -105,7 +113,12 @@ class FrameStore:
         row: Int[np.ndarray, " rays"],
         column: Int[np.ndarray, " rays"],
     ) -> UInt8[np.ndarray, "rays channels"]:
-        """Pixels at whole-number positions."""
+        """Pixels at whole-number positions.
+
+        Raises:
+            UnreadableFrameError: The file was cut off since it was opened.
+        """
+        self._check_length(int(frame.max()) if frame.size else 0)
         _, height, width, _ = self.frames.shape
         pixels = self._rows[(frame * height + row) * width + column]
         num_frames = np.count_nonzero(np.bincount(frame))
@@ -113,10 +126,29 @@ class FrameStore:
         return pixels
 
     def read(self, index: int) -> UInt8[np.ndarray, "height width channels"]:
-        """One whole frame, copied."""
+        """One whole frame, copied.
+
+        Raises:
+            UnreadableFrameError: The file was cut off since it was opened.
+        """
+        self._check_length(range(len(self))[index])
         frame = np.array(self.frames[index])
         self._count_touched(frame.nbytes)
         return frame
+
+    def _check_length(self, last_frame: int) -> None:
+        """Refuse frames beyond the end of a file that was cut off: the system ends a process that touches them."""
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            return  # what is mapped stays readable after its name is gone
+        end = self._first_byte + (last_frame + 1) * (self.frames.nbytes // len(self))
+        if size < end:
+            name = f" ({self.image_paths[last_frame]})" if self.image_paths else ""
+            raise UnreadableFrameError(
+                f"{self.path}: frame {last_frame}{name} became unreadable: expected a file of at least {end} bytes, "
+                f"got {size}; the next training decodes the images again"
+            )
 
     def _count_touched(self, num_bytes: int) -> None:
         """Give mapped pages back once enough were touched, else resident memory would grow to the whole file.
@@ -151,9 +183,13 @@ def open_frame_store(
     """
     folder = cache_dir if cache_dir is not None else user_cache_dir() / "frames"
     path = folder / f"{_store_key(image_paths, alpha_paths, height, width)}.npy"
-    if not path.is_file():
-        _build_store(path, image_paths, alpha_paths, height, width)
-    return FrameStore(path)
+    if path.is_file():
+        try:
+            return FrameStore(path, image_paths)
+        except (ValueError, OSError) as error:
+            warnings.warn(f"{path}: expected a whole store, got {error}; decoding the images again", stacklevel=2)
+    _build_store(path, image_paths, alpha_paths, height, width)
+    return FrameStore(path, image_paths)
 
 
 def _store_key(image_paths: Sequence[Path], alpha_paths: Sequence[Path] | None, height: int, width: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 
@@ -30,6 +30,31 @@ def checkpoint_path(load_dir: Optional[Path], load_step: Optional[int], load_che
     if not load_checkpoint.is_file():
         raise FileNotFoundError(f"--load-checkpoint {load_checkpoint}: no such file")
     return load_checkpoint
+
+
+def newest_checkpoint(folder: Path) -> Tuple[Path, Dict[str, Any], List[str]]:
+    """Read the checkpoint of the last step that is whole.
+
+    This package's own are always whole; others' may have been cut off by a full disk or while they were copied.
+
+    Args:
+        folder: Where they lie.
+
+    Returns:
+        The file, its content, and what is wrong with later ones.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: None is whole.
+    """
+    checkpoint_path(folder, None, None)
+    faults = []
+    for path in sorted(folder.glob("step-*.ckpt"), reverse=True):
+        try:
+            return path, read_checkpoint(path), faults
+        except ValueError as error:
+            faults.append(str(error))
+    raise ValueError(faults[0])
 
 
 def read_checkpoint(path: Path) -> Dict[str, Any]:

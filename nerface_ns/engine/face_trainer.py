@@ -1,21 +1,24 @@
-"""nerfstudio's trainer, which can also take parts of a checkpoint."""
+"""nerfstudio's trainer, which goes on to the bit where a checkpoint left it, and can take parts of one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, List, Optional, Tuple, Type
 
 from nerfstudio.engine.optimizers import Optimizers
-from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from nerfstudio.engine.trainer import TrainerConfig
 from nerfstudio.utils.rich_utils import CONSOLE
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from nerface_ns.engine.checkpoint_file import checkpoint_path, optimizer_steps, read_checkpoint
+from nerface_ns.engine.checkpoint_file import checkpoint_path, newest_checkpoint, optimizer_steps, read_checkpoint
 from nerface_ns.engine.group_choice import GroupChoice
+from nerface_ns.engine.guarded_trainer import GuardedTrainer
 from nerface_ns.engine.loading_report import loading_table
+from nerface_ns.engine.more_frames import frame_rows, stored_frame_names, widen_ranges, with_more_frames
 from nerface_ns.engine.partial_loading import compare
+from nerface_ns.engine.training_state import FACE_STATE, frame_names, load_training_state
 
 
 @dataclass
@@ -30,9 +33,12 @@ class FaceTrainerConfig(TrainerConfig):
     training goes on at its step."""
     load_ignore: Optional[str] = None
     """Take all parameter groups of the checkpoint but these."""
+    load_more_frames: bool = False
+    """Take a whole checkpoint of fewer training frames, all of which the data must still have by name: their latent
+    codes, cameras and corrections are kept, and those of new frames start at zero."""
 
 
-class FaceTrainer(Trainer):
+class FaceTrainer(GuardedTrainer):
     """Trains as nerfstudio does, from a whole checkpoint, from some parameter groups of one, or from scratch.
 
     Args:
@@ -44,6 +50,11 @@ class FaceTrainer(Trainer):
     def __init__(self, config: TrainerConfig, local_rank: int = 0, world_size: int = 1) -> None:
         super().__init__(config, local_rank, world_size)
         self.group_choice = GroupChoice.parse(getattr(config, "load_only", None), getattr(config, "load_ignore", None))
+        self._takes_more_frames = getattr(config, "load_more_frames", False)
+        if self._takes_more_frames and self.group_choice is not None:
+            raise ValueError(f"--load-more-frames: expected a whole checkpoint, got {self.group_choice.option} as well")
+        if self._takes_more_frames and config.load_dir is None and config.load_checkpoint is None:
+            raise ValueError("--load-more-frames: expected --load-dir or --load-checkpoint as well, got neither")
         if self.group_choice is not None:
             self._checkpoint_path()  # a checkpoint that is not there is found out before the data are read
 
@@ -59,22 +70,34 @@ class FaceTrainer(Trainer):
         optimizers = super().setup_optimizers()
         if self.group_choice is None:
             return optimizers
-        path = self._checkpoint_path()
-        self._stored = read_checkpoint(path)
+        path, self._stored = self._read_checkpoint()
         self._partial = compare(path, self._stored, self.pipeline, optimizers.parameters, self.group_choice)
         if any(tensor.outcome == "mismatched" for tensor in self._partial.tensors):
             CONSOLE.print(loading_table(self._partial, {}))
         self._partial.check(len(self.pipeline.datamanager.train_dataset))  # type: ignore[arg-type]
         return optimizers
 
+    def _read_checkpoint(self) -> Tuple[Path, Dict[str, Any]]:
+        """Read the checkpoint that the settings name; of a folder without a step, the last one that is whole."""
+        path = self._checkpoint_path()
+        if self.config.load_dir is None or self.config.load_step is not None:
+            return path, read_checkpoint(path)
+        path, stored, faults = newest_checkpoint(self.config.load_dir)
+        for fault in faults:
+            self._tell(f"{fault}; passed over for {path.name}")
+        return path, stored
+
     def _load_checkpoint(self) -> None:
         """Load what is asked for; called by `setup`."""
         if self.group_choice is None:
-            self._load_whole()
+            if self.config.load_dir is None and self.config.load_checkpoint is None:
+                super()._load_checkpoint()
+            else:
+                self._load_whole(*self._read_checkpoint())
             return
         stored, self._stored = self._stored, {}
         if self._partial.is_whole and set(stored["optimizers"]) == set(self.optimizers.optimizers):
-            self._load_whole()
+            self._load_whole(self._partial.source, stored)
             done = dict.fromkeys(self._partial.groups, f"goes on at step {self._start_step}")
         else:
             done = self._load_parts(stored["optimizers"])
@@ -82,12 +105,31 @@ class FaceTrainer(Trainer):
         CONSOLE.print(f"Training starts at step {self._start_step}.")
         self._partial.taken.clear()
 
-    def _load_whole(self) -> None:
-        """Load as nerfstudio does, naming the file where the data's sizes differ."""
+    def _load_whole(self, path: Path, stored: Dict[str, Any]) -> None:
+        """Load as nerfstudio does, and what it has no place for; name the file where the data's sizes differ."""
+        before, now = stored_frame_names(stored), frame_names(self)
+        rows: List[int] = []
+        if self._takes_more_frames:
+            rows = frame_rows(path, before, now)
+            stored = with_more_frames(stored, rows, self.pipeline, self.optimizers.parameters)
         try:
-            super()._load_checkpoint()
+            load_training_state(self, stored)
         except ValueError as error:
-            raise ValueError(f"{self.config.load_dir or self.config.load_checkpoint}: {error}") from error
+            hint = ""
+            if before is not None and now is not None and set(before) < set(now):
+                hint = " --load-more-frames True keeps the codes of its frames and starts new ones at zero."
+            raise ValueError(f"{self.config.load_dir or self.config.load_checkpoint}: {error}{hint}") from error
+        CONSOLE.print(f"Done loading checkpoint from {path}", soft_wrap=True)
+        if self._takes_more_frames:
+            widen_ranges(self.pipeline.model)
+            CONSOLE.print(f"{rows.count(-1)} of {len(rows)} training frames are new; their codes start at zero.")
+        elif before is not None and before != now:
+            self._tell(f"{path}: the checkpoint's training frames have other names than the data's")
+        self._resumed = stored.get(FACE_STATE)
+        if self._resumed is None:
+            self._tell(f"{path}: the checkpoint has no random state, so other pixels will be drawn than without a stop")
+        else:
+            self._rollback.count = self._resumed["num_rollbacks"]
 
     def _load_parts(self, stored: Dict[str, Any]) -> Dict[str, str]:
         """Load tensors and the optimizers of whole groups; returns what became of each optimizer."""

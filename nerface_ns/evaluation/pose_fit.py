@@ -15,7 +15,7 @@ from nerfstudio.cameras.rays import RayBundle
 from torch import Tensor, nn
 
 from nerface_ns.conditioning import keys
-from nerface_ns.model_components.camera_refinement import HEAD_RADIUS
+from nerface_ns.model_components.camera_refinement import HEAD_RADIUS, turn_in_place
 from nerface_ns.model_components.pinhole_rays import directions_of, slopes_of
 from nerface_ns.model_components.rotation_forms import rotation_matrices
 
@@ -90,8 +90,10 @@ def moved_pose(
         turn: Axis times angle in the camera's axes, radians.
         shift: In head radii along the camera's axes.
     """
-    rotation = rotation_matrices(turn, "axis_angle")[0] @ start[:, :3].T
-    head = -start[:, :3].T @ start[:, 3] + HEAD_RADIUS * start[:, 3].norm() * shift[0]
+    unit = HEAD_RADIUS * float(start[:, 3].norm())
+    head = -start[:, :3].T @ start[:, 3] + unit * shift[0]
+    turned = turn_in_place(rotation_matrices(turn, "axis_angle"), start[None, :, :3].transpose(1, 2), head[None], unit)
+    rotation, head = turned[0][0], turned[1][0]
     return torch.cat([rotation.T, -(rotation.T @ head)[:, None]], dim=1)
 
 

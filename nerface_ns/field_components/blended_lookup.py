@@ -136,7 +136,7 @@ class _KernelLookup(torch.autograd.Function):
 
         whole = (np.asarray(part, np.int64) for part in (levels.first_rows, levels.resolutions, levels.sizes))
         scales = np.asarray(levels.scales, np.float32)
-        layout = *whole, scales, np.full_like(scales, levels.shift)
+        layout = (0,) * tables.shape[2], *whole, scales, np.full_like(scales, levels.shift)
         features = torch.empty(points.shape[0], len(levels.sizes) * tables.shape[2])
         arrays = points.detach().numpy(), frame_rows.numpy(), tables.detach().numpy()
         blended_kernels.lookup(*arrays, *layout, features.numpy())

@@ -112,9 +112,10 @@ class BlendedTables(nn.Module):
         bases = self.bases.flatten(1)
         if self.table is None:
             return BlendedFrames((weights @ bases).unflatten(1, self.bases.shape[1:]), None)
-        num_blended = self.basis_levels.num_rows
-        blended = torch.addmm(self.table[:num_blended].reshape(1, -1), weights, bases)
-        shared = self.table[num_blended:][None] if self.mean_levels.sizes else None
+        # One split: the derivative of two slices would fill and add two tables of zeros.
+        coarse, fine = self.table.split([self.basis_levels.num_rows, self.mean_levels.num_rows])
+        blended = torch.addmm(coarse.reshape(1, -1), weights, bases)
+        shared = fine[None] if self.mean_levels.sizes else None
         return BlendedFrames(blended.unflatten(1, self.bases.shape[1:]), shared)
 
     def forward(
@@ -129,7 +130,7 @@ class BlendedTables(nn.Module):
 
     def table_penalty(self) -> Float[Tensor, ""]:
         """Mean absolute entry of the bases' tables, the mean table not counted (NeRFBlendShape's regulariser)."""
-        return self.bases.abs().mean()
+        return torch.linalg.vector_norm(self.bases, ord=1) / self.bases.numel()  # without a table of its own
 
 
 def _check(config: BlendedTablesConfig, num_coefficients: int) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from nerface_ns.conditioning import keys
 from nerface_ns.model_components.pinhole_rays import directions_of, slopes_of, undistort_slopes
 from nerface_ns.model_components.rotation_forms import ROTATION_LENGTHS, RotationForm, rotation_matrices
+from nerface_ns.model_components.steady_motion import steady_poses
 from nerface_ns.model_components.trajectory_smoothness import TrajectorySmoothness
 
 FocalForm = Literal["square", "ratio", "exp"]
@@ -25,13 +26,15 @@ FocalForm = Literal["square", "ratio", "exp"]
 HEAD_RADIUS = 0.2
 """Radius of a head as a share of its distance: NerFace's data hold one of about 0.1 at 0.5. A shift by one radius
 counts like a turn by one radian, because both move the head's outline as far."""
+SURFACE_DEPTH = 0.6
+"""How far before a head's centre, in head radii, the middle of the surface is that a camera sees."""
 SAME_POSE = 1e-6
 """Largest difference of two poses that are one."""
 
 
 @dataclass
 class CameraRefinementConfig(InstantiateConfig):
-    """Poses and lens that learn with the field; one rate for all, in radians and head radii."""
+    """Poses and lens that learn with the field, at a rate in radians and head radii, the lens at a part of it."""
 
     _target: Type = field(default_factory=lambda: CameraRefinement)
     """Target class to instantiate."""
@@ -40,6 +43,9 @@ class CameraRefinementConfig(InstantiateConfig):
     initialisation: Literal["tracked", "identity"] = "tracked"
     """Start from the tracked poses; or, for a nearly frontal recording without any, with all cameras in one place
     before the face, at the tracked ones' mean distance from the origin, where the face then is."""
+    steady_start: bool = True
+    """Take what changes at random from frame to frame out of the tracked poses before training. Independent errors of
+    the frames show in their spectrum beside a head's slow motion; poses without any stay as they are."""
     rotation: RotationForm = "axis_angle"
     """Numbers that stand for each frame's turn."""
     focal: FocalForm = "exp"
@@ -50,8 +56,11 @@ class CameraRefinementConfig(InstantiateConfig):
     """Refine where the camera's axis meets the image, one point for all frames."""
     refine_distortion: bool = False
     """Refine one radial term of the lens, OpenCV's k1, which starts at 0."""
-    freeze_steps: int = 0
-    """Steps before the cameras begin to learn."""
+    frames_per_step: int = 64
+    """Least number of frames that share a training step's rays: field and poses agree sooner the more often a frame is
+    drawn, even if a few of its rays are."""
+    freeze_steps: int = 100
+    """Steps before the cameras begin to learn: a field that is still a fog has nothing to tell them."""
     smoothness_weight: float = 3.0
     """Weight of the head's mean squared acceleration, in radians and head radii per frame squared."""
 
@@ -59,8 +68,8 @@ class CameraRefinementConfig(InstantiateConfig):
 class CameraRefinement(CameraOptimizer):
     """Turns and shifts of the head before each training frame's camera, and the lens that all frames share.
 
-    The turn is about the origin, where the head is: it leaves the head's place in the image, which the tracker knows
-    well, as it was. nerfstudio's viewer moves its frusta by this object because of its base class.
+    A turn leaves the face's place in the image, which the tracker knows well, as it was; see `turn_in_place`.
+    nerfstudio's viewer moves its frusta by this object because of its base class.
 
     Args:
         config: What is refined, and how it is written.
@@ -87,8 +96,8 @@ class CameraRefinement(CameraOptimizer):
             raise ValueError(f"camera_refinement: expected at least 2 training frames, got {count}")
         self.config: Any = config
         self.num_cameras = count
-        self.is_frozen = False
-        start = start_poses(config, camera_to_world)
+        self.is_frozen = self.is_lens_frozen = False
+        start = start_poses(config, camera_to_world, times)
         self.unit = HEAD_RADIUS * float(start[:, :, 3].norm(dim=-1).mean())
         self.register_buffer("tracked", camera_to_world.clone(), persistent=False)
         self.register_buffer("start_rotation", start[:, :, :3].clone(), persistent=False)
@@ -109,16 +118,17 @@ class CameraRefinement(CameraOptimizer):
     def head_poses(self, frames: Int[Tensor, "n"]) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3"]]:
         """Return rotation and position of the head before the cameras of training frames (world to camera).
 
-        A longer lens moves the head away in proportion, so that it keeps its size in the image: the focal length then
-        stands for perspective alone, and finds its place without all frames' distances having to follow it.
+        A longer lens moves the head's front away in proportion, so that it keeps its size in the image: the focal
+        length then stands for perspective alone, and finds its place without all frames' distances having to follow it.
         """
         return self._head_poses(frames, self.focal_factor())
 
     def _head_poses(self, frames: Tensor, focal_factor: Tensor) -> tuple[Tensor, Tensor]:
         turn = rotation_matrices(self.turn[frames], self.config.rotation)
-        rotation = turn @ self.start_rotation[frames].transpose(1, 2)
         head = self.start_head[frames] + self.unit * self.shift[frames]
-        return rotation, torch.cat([head[:, :2], head[:, 2:] * focal_factor], dim=-1)
+        front = SURFACE_DEPTH * self.unit
+        head = torch.cat([head[:, :2], (head[:, 2:] + front) * focal_factor - front], dim=-1)
+        return turn_in_place(turn, self.start_rotation[frames].transpose(1, 2), head, self.unit)
 
     def poses(self, frames: Int[Tensor, "n"]) -> Float[Tensor, "n 3 4"]:
         """Return the refined cameras of training frames (camera to world)."""
@@ -127,14 +137,18 @@ class CameraRefinement(CameraOptimizer):
 
     def focal_factor(self) -> Float[Tensor, "1"]:
         """Return the refined focal length over the tracked one."""
+        focal = self.focal.detach() if self.is_lens_frozen else self.focal
         if self.config.focal == "square":
-            return (1 + self.focal / 2).square()
-        return 1 + self.focal if self.config.focal == "ratio" else self.focal.exp()
+            return (1 + focal / 2).square()
+        return 1 + focal if self.config.focal == "ratio" else focal.exp()
 
     def refine_slopes(self, slopes: Float[Tensor, "num_rays 2"]) -> Float[Tensor, "num_rays 2"]:
         """Return the slopes of the rays whose pixels the tracked lens gave these slopes."""
-        slopes = (slopes - self.principal_point) / self.focal_factor()
-        return undistort_slopes(slopes, self.distortion) if self.config.refine_distortion else slopes
+        point, distortion = self.principal_point, self.distortion
+        if self.is_lens_frozen:
+            point, distortion = point.detach(), distortion.detach()
+        slopes = (slopes - point) / self.focal_factor()
+        return undistort_slopes(slopes, distortion) if self.config.refine_distortion else slopes
 
     def refine_rays(self, rays: RayBundle) -> RayBundle:
         """Return training rays as the refined cameras send them; rays of other frames stay as they are.
@@ -225,12 +239,36 @@ class CameraRefinement(CameraOptimizer):
 
 
 def start_poses(
-    config: CameraRefinementConfig, camera_to_world: Float[Tensor, "num_frames 3 4"]
+    config: CameraRefinementConfig,
+    camera_to_world: Float[Tensor, "num_frames 3 4"],
+    times: Float[Tensor, "num_frames 1"],
 ) -> Float[Tensor, "num_frames 3 4"]:
     """Return the poses that refinement starts from."""
-    if not config.enabled or config.initialisation == "tracked":
+    if not config.enabled:
         return camera_to_world
+    if config.initialisation == "tracked":
+        return steady_poses(camera_to_world, times.flatten()) if config.steady_start else camera_to_world
     distance = camera_to_world[:, :, 3].norm(dim=-1).mean()
     frontal = torch.eye(4)[:3].to(camera_to_world)
     frontal[2, 3] = distance
     return frontal.repeat(len(camera_to_world), 1, 1)
+
+
+def turn_in_place(
+    turn: Float[Tensor, "n 3 3"], rotation: Float[Tensor, "n 3 3"], head: Float[Tensor, "n 3"], unit: float
+) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3"]]:
+    """Turn heads about the middle of the surface that their cameras see, which stays where it was.
+
+    About the head's centre, a turn would move the face in the image as a shift does, and what tells the two apart,
+    the outline, weighs little: learned together they would make up for each other's errors, slowly.
+
+    Args:
+        turn: Turns in the cameras' axes.
+        rotation, head: Where the heads are (world to camera).
+        unit: Radius of a head.
+
+    Returns:
+        Rotation and position of the turned heads.
+    """
+    towards_camera = turn.new_tensor([0.0, 0.0, 1.0])
+    return turn @ rotation, head + SURFACE_DEPTH * unit * (towards_camera - turn[:, :, 2])

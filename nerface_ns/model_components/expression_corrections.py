@@ -24,8 +24,8 @@ class ExpressionCorrectionsConfig(InstantiateConfig):
     """Let the training frames' expressions learn."""
     weight: float = 1e-2
     """Weight of the corrections' mean square."""
-    freeze_steps: int = 0
-    """Steps before the corrections begin to learn."""
+    freeze_steps: int = 100
+    """Steps before the corrections begin to learn, as with cameras."""
 
 
 class ExpressionCorrections(nn.Module):

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 KEPT_GROUPS = ("cameras", "expression_corrections", "background")
 """Parameter groups that live through the drop, with their optimizers and schedules."""
+SETTLED_GROUPS = ("cameras",)
+"""Those whose rate has fallen to its end by then: the new field shall see cameras that hardly move."""
 
 
 @dataclass
@@ -26,6 +28,9 @@ class RefineScheduleConfig(InstantiateConfig):
     """Target class to instantiate."""
     pretrain_share: float = 0.0
     """Share of the training, in [0, 1), after which the field, latent codes and occupancy start anew; 0 never."""
+    rigid_pretraining: bool = True
+    """Where cameras learn: until the field is dropped nothing bends with the head's pose, because such bending can
+    take the errors of poses and lens over; from then on it may, as necks do, and the lens stands still."""
     rest_steps: int = 300
     """Steps after that in which cameras and expressions stand still: a new field has nothing to tell them."""
 
@@ -53,13 +58,18 @@ class RefineSchedule(nn.Module):
         """Return the number of steps since the field was new."""
         return step - max(int(self.dropped_at), 0)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the field has been dropped."""
+        return int(self.dropped_at) >= 0
+
     def is_resting(self, step: int) -> bool:
         """Whether the field is too new for what it is seen from to learn."""
         return 0 <= int(self.dropped_at) <= step < int(self.dropped_at) + self.config.rest_steps
 
     def is_due(self, fraction: float) -> bool:
         """Whether the field has to be dropped, given the share of the training that is done."""
-        return int(self.dropped_at) < 0 and fraction >= self.config.pretrain_share
+        return not self.is_done and fraction >= self.config.pretrain_share
 
     def place_schedules(self, schedulers: Mapping[str, Any], step: int) -> None:
         """Fit the schedules of what is dropped into the part of the training that it lives in.
@@ -68,11 +78,15 @@ class RefineSchedule(nn.Module):
             schedulers: By parameter group.
             step: The coming training step.
         """
-        share, is_dropped = self.config.pretrain_share, int(self.dropped_at) >= 0
+        share = self.config.pretrain_share
         for name, scheduler in schedulers.items():
             progress = getattr(scheduler, "training_progress", None)
-            if name not in KEPT_GROUPS and progress is not None:
-                progress.begin, progress.end = (share, 1.0) if is_dropped else (0.0, share)
+            if progress is None:
+                continue
+            if name in SETTLED_GROUPS:
+                progress.begin, progress.end = 0.0, share
+            elif name not in KEPT_GROUPS:
+                progress.begin, progress.end = (share, 1.0) if self.is_done else (0.0, share)
                 progress.first_step = step - scheduler.last_epoch
 
     def drop(self, model: nn.Module, fresh: nn.Module, kept: Sequence[str], optimizers: Any, step: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Dict, Optional, Tuple, Type
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.data.scene_box import OrientedBox
@@ -17,14 +17,7 @@ from torch import Tensor
 
 from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.expression import ExpressionEncodingConfig
-from nerface_ns.conditioning.face_condition import (
-    CodeProtocol,
-    DrivenFrame,
-    FaceCondition,
-    FrameDriver,
-    as_row,
-    ask_driver,
-)
+from nerface_ns.conditioning.face_condition import CodeProtocol, FaceCondition, ask_driver
 from nerface_ns.conditioning.head_pose import HeadPoseEncoding
 from nerface_ns.conditioning.latent_codes import LatentCodesConfig
 from nerface_ns.conditioning.recorded_track import RecordedTrack
@@ -35,6 +28,7 @@ from nerface_ns.model_components.image_metrics import full_scores
 from nerface_ns.model_components.perceptual_distance import PerceptualDistance
 from nerface_ns.model_components.schedules import TrainingProgress
 from nerface_ns.models.checkpoint_sizes import check_sizes
+from nerface_ns.models.frame_conditions import FrameConditions
 from nerface_ns.models.frame_refinement import FrameRefinement, RefinementConfig
 from nerface_ns.models.logged_pictures import logged_pictures
 from nerface_ns.viewer.face_panel import FacePanel
@@ -65,7 +59,7 @@ class FaceModelConfig(RefinementConfig, ModelConfig):
     """Steps of a whole training, for schedules inside the model."""
 
 
-class FaceModel(FrameRefinement, Model):
+class FaceModel(FrameRefinement, FrameConditions, Model):
     """Base of the models; a method implements `render_rays` and `get_loss_dict`.
 
     Args:
@@ -75,8 +69,6 @@ class FaceModel(FrameRefinement, Model):
 
     config: FaceModelConfig
     train_camera_to_world: Tensor
-    frame_driver: Optional[FrameDriver] = None
-    """Says what cameras without an expression of their own show; None follows the recording along their time."""
 
     def populate_modules(self) -> None:
         """Build what depends on the dataset."""
@@ -115,11 +107,6 @@ class FaceModel(FrameRefinement, Model):
         code_length = self.config.latent_codes.length
         return config.setup(scene_box=self.scene_box, num_coefficients=num_coefficients, code_length=code_length)
 
-    @property
-    def unseen_code(self) -> Tuple[CodeProtocol, int]:
-        """Protocol that gives frames never trained on their latent code, and the frame of protocol "frame"."""
-        return self.config.code_protocol, self.config.code_frame
-
     def get_outputs(self, ray_bundle: RayBundle) -> Dict[str, Tensor]:
         """Render rays that carry their conditions, as the data manager makes them.
 
@@ -155,80 +142,6 @@ class FaceModel(FrameRefinement, Model):
             Per ray at least "rgb", "foreground" (premultiplied), "background", "accumulation", "depth".
         """
         raise NotImplementedError
-
-    def get_ray_conditions(self, ray_bundle: RayBundle) -> Tuple[FaceCondition, Int[Tensor, "num_rays"]]:
-        """Return the distinct frames' conditions and each ray's row; rays must be grouped by frame."""
-        metadata = ray_bundle.metadata
-        index = metadata[keys.FRAME_INDEX][:, 0]
-        camera = ray_bundle.camera_indices[:, 0]  # type: ignore[index]
-        starts = torch.ones_like(index, dtype=torch.bool)
-        starts[1:] = (index[1:] != index[:-1]) | (camera[1:] != camera[:-1])
-        frame_rows = starts.long().cumsum(0) - 1
-        first = starts.nonzero()[:, 0]
-        rotation = metadata[keys.CAMERA_ROTATION][first].reshape(-1, 3, 3)
-        camera_to_world = torch.cat([rotation, ray_bundle.origins[first][:, :, None]], dim=-1)
-        expression = metadata[keys.EXPRESSION][first] if keys.EXPRESSION in metadata else None
-        return self.make_condition(camera_to_world, index[first], expression), frame_rows
-
-    def make_condition(
-        self,
-        camera_to_world: Float[Tensor, "num_frames 3 4"],
-        frame_index: Optional[Int[Tensor, "num_frames"]] = None,
-        expression: Optional[Float[Tensor, "num_frames num_coefficients"]] = None,
-        latent_code: Optional[Float[Tensor, "num_frames code_length"]] = None,
-    ) -> FaceCondition:
-        """Look up what is known of frames.
-
-        Args:
-            camera_to_world: The frames' cameras.
-            frame_index: Training frames, -1 for others; None if none was trained on.
-            expression: Raw coefficients; None takes those of the training frames.
-            latent_code: Codes; None takes the training frames', and for others follows the code protocol.
-        """
-        if frame_index is None:
-            frame_index = torch.full((len(camera_to_world),), -1, device=self.device)
-        if expression is None:
-            expression = self.track.expression[frame_index]
-        expression = self.correct_expression(expression, frame_index)
-        if latent_code is None:
-            latent_code = self._look_up_codes(frame_index, expression)
-        rotation, position = camera_to_world[:, :, :3], camera_to_world[:, :, 3]
-        pose = self.head_pose_encoding(rotation, position)
-        return FaceCondition(self.expression_encoding(expression), latent_code, pose, rotation)
-
-    def _look_up_codes(self, frame_index: Tensor, expression: Tensor) -> Tensor:
-        known = frame_index >= 0
-        code = self.latent_codes(frame_index.clamp(min=0))
-        if known.all():
-            return code
-        unseen = self.latent_codes.unseen(expression, *self.unseen_code)
-        return torch.where(known[:, None], code, unseen)
-
-    def get_camera_condition(self, camera: Cameras, driven: Optional[DrivenFrame] = None) -> FaceCondition:
-        """Return what a camera asks for; `driven` is the frame driver's answer, where it was asked already.
-
-        Its own expression, else that of the training frame it is, else the frame driver's, else the recording's at its
-        time, else what was recorded from there. A latent code of its own, or the driver's, precedes the code protocol.
-        """
-        driven = ask_driver(self.frame_driver, camera) if driven is None else driven
-        metadata = camera.metadata or {}
-        index = metadata.get(keys.FRAME_INDEX)
-        expression = metadata.get(keys.EXPRESSION, driven.expression)
-        latent_code = metadata.get(keys.LATENT_CODE, driven.latent_code)
-        if expression is None and (index is None or int(index.flatten()[0]) < 0):
-            expression = self._recorded_expression(camera)
-        num_coefficients, code_length = self.track.expression.shape[1], self.latent_codes.codes.shape[1]
-        poses = self.train_camera_to_world
-        expression = as_row(expression, num_coefficients, "expression coefficients", poses)
-        latent_code = as_row(latent_code, code_length, "numbers in a latent code", poses)
-        camera_to_world = camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(poses)
-        frame_index = None if index is None else index.reshape(-1)[:1].to(self.device)
-        return self.make_condition(camera_to_world, frame_index, expression, latent_code)
-
-    def _recorded_expression(self, camera: Cameras) -> Tensor:
-        if camera.times is not None:
-            return self.track(camera.times.reshape(-1)[:1].to(self.train_camera_to_world))
-        return self.recorded_views(camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(self.train_camera_to_world))
 
     def prepare_image(self, rays: RayBundle, height: int, width: int, condition: FaceCondition) -> None:
         """Look at a whole image's rays, flat and row by row, before they are rendered in chunks.

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+import torch
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
 from torch import Tensor
-from torch.nn import Parameter
+from torch.nn import Module, Parameter
 
 from nerface_ns.conditioning import keys
 from nerface_ns.model_components.camera_overlap import check_overlap
@@ -59,7 +60,8 @@ class FrameRefinement(_Base):
 
     def start_poses(self, metadata: Mapping[str, Any]) -> Tensor:
         """Return the training frames' cameras (n, 3, 4) before any refinement."""
-        return start_poses(refinement_settings(self.config)[0], metadata[keys.TRAIN_CAMERA_TO_WORLD].float())
+        tracked, times = metadata[keys.TRAIN_CAMERA_TO_WORLD].float(), metadata[keys.TRAIN_TIMES]
+        return start_poses(refinement_settings(self.config)[0], tracked, times)
 
     def populate_refinement(self, metadata: Mapping[str, Any]) -> None:
         """Build what the settings enable; nothing is registered otherwise, so that checkpoints stay as they are.
@@ -80,6 +82,8 @@ class FrameRefinement(_Base):
             self.expression_corrections = expressions.setup(train_expression=expression)
         if schedule.pretrain_share != 0:
             self.refine_schedule = schedule.setup()
+            if cameras.enabled and schedule.rigid_pretraining:
+                self.head_pose_encoding.register_forward_hook(self._hide_pose)
         self._drawn_frames: Optional[Tensor] = None
 
     @property
@@ -104,6 +108,17 @@ class FrameRefinement(_Base):
     @property
     def _refine_schedule(self) -> Optional[RefineSchedule]:
         return self._modules.get("refine_schedule")  # type: ignore[return-value]
+
+    @property
+    def is_rigid(self) -> bool:
+        """Whether, for now, nothing may bend with the head's pose, so that cameras and lens alone explain it."""
+        schedule = self._refine_schedule
+        is_pretraining = schedule is not None and schedule.config.rigid_pretraining and not schedule.is_done
+        return self.refines_cameras and is_pretraining
+
+    def _hide_pose(self, encoding: Module, inputs: Tuple[Tensor, ...], pose: Tensor) -> Tensor:
+        """Tell the field the mean pose, whatever the pose is, while it has to be rigid."""
+        return torch.zeros_like(pose) if self.is_rigid else pose
 
     def refine_rays(self, ray_bundle: RayBundle) -> RayBundle:
         """Return training rays as the refined cameras send them."""
@@ -165,8 +180,15 @@ class FrameRefinement(_Base):
         """
         parts = [part for part in (self._camera_refinement, self._expression_corrections) if part is not None]
         schedule, optimizers = self._refine_schedule, attributes.optimizers
+        if self._camera_refinement is not None and attributes.pipeline is not None:
+            datamanager: Any = attributes.pipeline.datamanager
+            datamanager.least_images_per_batch = self._camera_refinement.config.frames_per_step
 
         def freeze(step: int) -> None:
+            if self._camera_refinement is not None:
+                # From the drop on poses bend the field, which may then stretch as another lens would.
+                is_done = schedule is not None and schedule.config.rigid_pretraining and schedule.is_done
+                self._camera_refinement.is_lens_frozen = is_done
             for part in parts:
                 part.is_frozen = step < part.config.freeze_steps or (schedule is not None and schedule.is_resting(step))
 

@@ -104,12 +104,16 @@ class OccFaceModel(FaceModel):
         """Density of positions, dealt out to random training expressions."""
         count = len(self.track.expression)
         frames = torch.randint(count, (min(REFRESH_EXPRESSIONS, count),), device=positions.device)
-        prepared = self.field.prepare(self.make_condition(self.frame_poses(frames), frames))
+        prepared = self.field.prepare(self.any_condition(frames))
         deal = torch.randint(len(frames), (len(positions),), device=positions.device)
         order = deal.argsort(stable=True)
         densities = torch.empty(len(positions), device=positions.device)
         densities[order] = self.field.get_density(positions[order], deal[order], prepared)[0]
         return densities
+
+    def any_condition(self, frames: Int[Tensor, "num_frames"]) -> FaceCondition:
+        """Return conditions of training frames for which the occupancy grid has to hold."""
+        return self.make_condition(self.frame_poses(frames), frames)
 
     def render_rays(
         self,

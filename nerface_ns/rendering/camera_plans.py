@@ -90,10 +90,11 @@ def _shown_along(
     """Show one expression, or a track, from cameras at given times."""
     if track is None:
         shown = subject.chosen_expression(expression).repeat(len(times_s), 1)
-        return RenderPlan(subject.shots(poses, shown), frames_per_s, subject.extrapolation(shown))
+        shots = subject.shots(poses, shown, gaze=subject.chosen_gaze(expression, len(times_s)))
+        return RenderPlan(shots, frames_per_s, subject.extrapolation(shown))
     driven = track_expression(subject, track, retargeting, times_s)
     return RenderPlan(
-        subject.shots(poses, driven.expression),
+        subject.shots(poses, driven.expression, gaze=driven.gaze),
         frames_per_s,
         driven.extrapolation,
         warnings=driven.warnings,
@@ -133,6 +134,7 @@ def interpolation_plan(
         (),
         subject.train_expression[rows].double().numpy(),
         camera_to_world=subject.poses[rows].double().numpy(),
+        gaze=None if subject.train_gaze is None else subject.train_gaze[rows].double().numpy(),
         source="training frames",
     )
     places = np.linspace(0, len(rows) - 1, max(2, round(seconds * frames_per_s)))
@@ -144,8 +146,9 @@ def interpolation_plan(
     if move_camera:
         assert between.camera_to_world is not None
         poses = list(torch.from_numpy(between.camera_to_world).float())
+    gaze = None if between.gaze is None else torch.from_numpy(between.gaze).float()
     return RenderPlan(
-        subject.shots(poses, expression, codes=blended),
+        subject.shots(poses, expression, codes=blended, gaze=gaze),
         frames_per_s,
         subject.extrapolation(expression),
         details={"frames_between": rows},

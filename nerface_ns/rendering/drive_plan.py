@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Optional
 
-import torch
-
 from nerface_ns.rendering.driver_pictures import DriverPictures, driver_sound, has_pictures
 from nerface_ns.rendering.head_camera import angle_outside_deg, head_poses
 from nerface_ns.rendering.head_pose_config import HeadPoseConfig
@@ -46,7 +44,6 @@ def drive_plan(
     driver = track if rate == track.frames_per_s else resample(track, rate)
     driven = track_expression(subject, driver, retargeting, driver.times_s)
     mode, poses = head_poses(head, driver, subject, camera_frame)
-    gaze = None if driver.gaze is None else torch.from_numpy(driver.gaze).float()
     far = int((angle_outside_deg(poses, subject.poses, subject.pivot) > FAR_VIEW_DEG).sum())
     warnings = driven.warnings
     if far:
@@ -55,7 +52,7 @@ def drive_plan(
             "every training camera"
         )
     return RenderPlan(
-        shots=subject.shots(poses, driven.expression, gaze=gaze),
+        shots=subject.shots(poses, driven.expression, gaze=driven.gaze),
         frames_per_s=rate,
         extrapolation=driven.extrapolation,
         beside=DriverPictures(track, rate) if side_by_side and has_pictures(track) else None,

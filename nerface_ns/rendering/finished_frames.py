@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from nerface_ns.rendering.picture_layout import AnyPicture
 
-FRAME_NAME = re.compile(r"[0-9a-f]{32}\.(png|part)")
+FRAME_NAME = re.compile(r"[0-9a-f]{32}(\.png|(\.[0-9a-f]{8})?\.part)")
 
 
 class FinishedFrames:
@@ -44,11 +45,11 @@ class FinishedFrames:
             raise ValueError(f"{self._path(key)}: not readable ({error}); delete it and run again") from error
 
     def write(self, key: str, picture: AnyPicture) -> None:
-        """Keep a frame, whole or not at all."""
+        """Keep a frame, whole or not at all; other processes may be writing the same one."""
         from PIL import Image
 
         self.folder.mkdir(exist_ok=True)
-        partial = self._path(key).with_suffix(".part")
+        partial = self._path(key).with_suffix(f".{secrets.token_hex(4)}.part")
         Image.fromarray(picture).save(partial, format="PNG", compress_level=1)
         partial.replace(self._path(key))
 

@@ -45,7 +45,8 @@ def path_plan(
         if subject.height_px is not None:
             camera = resized_camera(camera, subject.height_px)
         code = None if codes is None else codes[index]
-        posed = posed_camera(camera, camera.camera_to_worlds[0], shown.expression[index], code)
+        gaze = None if shown.gaze is None else shown.gaze[index]
+        posed = posed_camera(camera, camera.camera_to_worlds[0], shown.expression[index], code, gaze)
         shots.append(Shot(posed, crop=path.crop))
     return RenderPlan(
         shots,
@@ -70,7 +71,10 @@ def _shown_expression(
         return track_expression(subject, track, retargeting, np.arange(count) / frames_per_s)
     if path.cameras.times is None:
         shown: Tensor = subject.chosen_expression(expression).repeat(count, 1)
+        gaze = subject.chosen_gaze(expression, count)
     else:
         with torch.no_grad():
-            shown = subject.model.track(path.cameras.times.flatten()).cpu()
-    return TrackExpression(shown, subject.extrapolation(shown), [])
+            times = path.cameras.times.flatten()
+            shown = subject.model.track(times).cpu()
+            gaze = subject.model.gaze_track(times).cpu() if subject.model.has_gaze else None
+    return TrackExpression(shown, subject.extrapolation(shown), [], gaze)

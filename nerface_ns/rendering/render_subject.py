@@ -57,6 +57,9 @@ class RenderSubject:
         self.train_expression: Tensor = self.model.track.expression.detach().cpu()
         encoding = self.model.expression_encoding
         self.low, self.high = encoding.low.detach().cpu(), encoding.high.detach().cpu()
+        self.train_gaze: Optional[Tensor] = None
+        if self.model.has_gaze:
+            self.train_gaze = self.model.gaze_track.expression.detach().cpu()
         self.neutral = torch.from_numpy(neutral_expression(self._train_array())).float()
         frame = middle_camera(self.poses) if camera_frame is None else self.training_frame(camera_frame, "camera-frame")
         self.own_camera = self.cameras[frame : frame + 1]
@@ -91,6 +94,18 @@ class RenderSubject:
             raise ValueError(f"--expression {text}: expected neutral, mean or frame:N, N a training frame from 0")
         return self.train_expression[self.training_frame(int(frame), "expression frame")]
 
+    def chosen_gaze(self, text: str, count: int) -> Optional[Float[Tensor, "count 2"]]:
+        """Return the gaze that goes with an expression given likewise: its frame's, else straight ahead.
+
+        Args:
+            text: As for `chosen_expression`, and known to be good.
+            count: Number of frames that show it.
+        """
+        if self.train_gaze is None:
+            return None
+        kind, _, frame = text.partition(":")
+        return (self.train_gaze[int(frame)] if kind == "frame" else torch.zeros(2)).expand(count, 2)
+
     def extrapolation(self, expression: Float[Tensor, "num_frames num_coefficients"]) -> list[float]:
         """Return how far each frame lies outside the trained range, as a share of its width: the largest of all."""
         outside = extrapolation(*(part.double().numpy() for part in (expression, self.low, self.high)))
@@ -111,10 +126,12 @@ class RenderSubject:
             expression: What they show.
             labels: Titles.
             codes: Latent codes; without them those of the rule.
-            gaze: Pitch and yaw; the own camera's frame's without it.
+            gaze: Pitch and yaw in radians; without it straight ahead, where the eyes follow a gaze.
         """
         if codes is None and self.code is not None:
             codes = self.code.codes(self.model, expression)
+        if gaze is None and self.train_gaze is not None:
+            gaze = torch.zeros(len(expression), 2)
         base = self.own_camera if self.height_px is None else resized_camera(self.own_camera, self.height_px)
         cameras = [
             posed_camera(

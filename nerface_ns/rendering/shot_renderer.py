@@ -11,6 +11,7 @@ from nerface_ns.rendering.backdrop import Backdrop
 from nerface_ns.rendering.finished_frames import FinishedFrames, fingerprint
 from nerface_ns.rendering.picture_layout import AnyPicture
 from nerface_ns.rendering.render_plan import Shot
+from nerface_ns.rendering.shard import Shard
 
 CAMERA_TENSORS = ("camera_to_worlds", "fx", "fy", "cx", "cy", "width", "height", "camera_type", "times")
 
@@ -38,11 +39,18 @@ class ShotRenderer:
         conditions = shot.camera.metadata or {}
         return fingerprint(self.run_key, self.backdrop, camera, conditions, *(crop or ()))
 
-    def missing(self, shots: Sequence[Shot]) -> tuple[dict[str, Shot], int]:
-        """Return the shots that are not finished, each distinct one once, by key; and how many are."""
+    def missing(self, shots: Sequence[Shot], shard: Shard | None = None) -> tuple[dict[str, Shot], int]:
+        """Return the shots that are not finished, each distinct one once, by key; and how many are.
+
+        Args:
+            shots: All of the render.
+            shard: The part to look at; all without it.
+        """
         keyed: dict[str, Shot] = {}
         for shot in shots:
             keyed.setdefault(self.key(shot), shot)
+        if shard is not None:
+            keyed = {key: shot for number, (key, shot) in enumerate(keyed.items()) if shard.takes(number)}
         missing = {key: shot for key, shot in keyed.items() if key not in self.finished}
         return missing, len(keyed) - len(missing)
 
@@ -58,7 +66,11 @@ class ShotRenderer:
         """
         self.model.eval()
         for key, shot in missing.items():
-            self.finished.write(key, self._picture(shot))
+            with torch.random.fork_rng(devices=[self.model.device] if self.model.device.type == "cuda" else []):
+                # A model that draws at random shows the same, whatever was rendered before and in which process.
+                torch.manual_seed(int(key[:15], 16))
+                picture = self._picture(shot)
+            self.finished.write(key, picture)
             if frame_done is not None:
                 frame_done()
 

@@ -9,8 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerface_ns.rendering.render_plan import RenderPlan
+from nerface_ns.rendering.render_plan import RenderPlan, Shot
 from nerface_ns.rendering.render_subject import RenderSubject
+
+GAZE_NAMES = ("gazePitch", "gazeYaw")
+"""What the angles of the gaze are called among the coefficients, where the eyes follow one."""
 
 
 def sweep_plan(
@@ -25,7 +28,7 @@ def sweep_plan(
 
     Args:
         subject: The person.
-        expressions: Names; every one of the data without any.
+        expressions: Names; every one of the data, and the gaze's angles where the eyes follow it, without any.
         num_columns: Pictures of each expression on the contact sheet.
         seconds_each: Duration of each in the video.
         frames_per_s: Rate of the video.
@@ -34,27 +37,18 @@ def sweep_plan(
     Raises:
         ValueError: The data have no expression of such a name.
     """
-    columns = [_find(subject.names, name) for name in expressions or subject.names]
+    names = [*subject.names, *(GAZE_NAMES if subject.train_gaze is not None else ())]
+    columns = [_find(names, name) for name in expressions or names]
     num_frames = max(2, round(seconds_each * frames_per_s))
     shares = (1 - np.cos(2 * np.pi * np.arange(num_frames) / num_frames)) / 2
-    steps = np.linspace(0, 1, num_columns)
-    video, rows = [], []
-    for column in columns:
-        video.append(_between(subject, base, column, shares))
-        rows.append(_between(subject, base, column, steps))
-    expression = torch.cat(video)
-    labels = [_label(subject, column, row) for column, part in zip(columns, video) for row in part]
-    pose = subject.own_camera.camera_to_worlds[0]
-    sheet = [
-        subject.shots([pose] * len(row), row, [_label(subject, column, values) for values in row])
-        for column, row in zip(columns, rows)
-    ]
+    video = [_swept(subject, base, names, column, shares) for column in columns]
+    sheet = [_swept(subject, base, names, column, np.linspace(0, 1, num_columns)) for column in columns]
     return RenderPlan(
-        shots=subject.shots([pose] * len(expression), expression, labels),
+        shots=[shot for shots, _ in video for shot in shots],
         frames_per_s=frames_per_s,
-        extrapolation=subject.extrapolation(expression),
-        sheet=sheet,
-        details={"expressions": [subject.names[column] for column in columns]},
+        extrapolation=subject.extrapolation(torch.cat([expression for _, expression in video])),
+        sheet=[shots for shots, _ in sheet],
+        details={"expressions": [names[column] for column in columns]},
     )
 
 
@@ -64,14 +58,22 @@ def _find(names: Sequence[str], name: str) -> int:
     return names.index(name)
 
 
-def _between(
-    subject: RenderSubject, base: Tensor, column: int, shares: Float[np.ndarray, " num_steps"]
-) -> Float[Tensor, "num_steps num_coefficients"]:
-    low, high = subject.low[column], subject.high[column]
-    expression = base.repeat(len(shares), 1)
-    expression[:, column] = low + torch.from_numpy(shares).float() * (high - low)
-    return expression
-
-
-def _label(subject: RenderSubject, column: int, expression: Tensor) -> str:
-    return f"{subject.names[column]} {float(expression[column]):.2f}"
+def _swept(
+    subject: RenderSubject, base: Tensor, names: Sequence[str], column: int, shares: Float[np.ndarray, " num_steps"]
+) -> tuple[list[Shot], Float[Tensor, "num_steps num_coefficients"]]:
+    """Return the shots of one coefficient, or one angle of the gaze, at shares of its range; and their expressions."""
+    steps = torch.from_numpy(shares).float()
+    expression, angle = base.repeat(len(shares), 1), column - len(subject.names)
+    if angle < 0:
+        low, high = subject.low[column], subject.high[column]
+        expression[:, column] = low + steps * (high - low)
+        labels = [f"{names[column]} {float(row[column]):.2f}" for row in expression]
+        gaze = None
+    else:
+        gaze = torch.zeros(len(shares), 2)
+        assert subject.train_gaze is not None
+        low, high = subject.train_gaze[:, angle].min(), subject.train_gaze[:, angle].max()
+        gaze[:, angle] = low + steps * (high - low)
+        labels = [f"{names[column]} {float(torch.rad2deg(row[angle])):.0f}" for row in gaze]
+    pose = subject.own_camera.camera_to_worlds[0]
+    return subject.shots([pose] * len(expression), expression, labels, gaze=gaze), expression

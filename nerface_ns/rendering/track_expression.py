@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ class TrackExpression:
     """How far each frame asked to go outside the trained range, the largest over all coefficients."""
     warnings: list[str]
     """What the user should know."""
+    gaze: Optional[Float[Tensor, "num_frames 2"]] = None
+    """Where the driver looks, pitch and yaw in radians, where the track says it."""
 
 
 def track_expression(
@@ -44,16 +47,25 @@ def track_expression(
         times_s: Times of the frames from the track's start.
     """
     driven = retarget(track, subject.retargeting_target(), retargeting)
-    carried = ExpressionTrack(track.frames_per_s, subject.names, driven.expression, source=track.source)
+    carried = ExpressionTrack(
+        track.frames_per_s, subject.names, driven.expression, gaze=track.gaze, source=track.source
+    )
     warnings = [*driven.warnings, *_range_warnings(track.source, driven, subject.names)]
+    if subject.train_gaze is not None and track.gaze is None:
+        warnings.append(
+            f"{track.source}: says no gaze, so the eyes look straight ahead; with --look-at camera they follow the "
+            "viewer"
+        )
     if times_s[-1] > track.duration_s:
         warnings.append(
             f"{track.source}: ends after {track.duration_s:.2f} s, before the video does: its last frame stays"
         )
+    shown = carried.at(times_s)
     return TrackExpression(
-        torch.from_numpy(carried.at(times_s).expression).float(),
+        torch.from_numpy(shown.expression).float(),
         [float(value) for value in np.interp(times_s, track.times_s, driven.extrapolation)],
         warnings,
+        None if shown.gaze is None else torch.from_numpy(shown.gaze).float(),
     )
 
 

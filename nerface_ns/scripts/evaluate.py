@@ -54,10 +54,28 @@ class EvaluateCommand:
     background: str = "recorded"
     """Behind rendered and recorded heads: recorded, or a colour as Pillow names them (NeRFBlendShape tests before
     white), for which the data need mattes."""
+    gaze: bool = False
+    """Measure gaze instead: frames of one split, test without --split, rendered with other gazes. Needs a run that is
+    conditioned on gaze, and data with gaze and eyes boxes."""
+    gaze_pitch_deg: tuple[float, ...] = (-10.0, 0.0, 10.0)
+    """Gazes to ask for, degrees upward; every pitch with every yaw."""
+    gaze_yaw_deg: tuple[float, ...] = (-20.0, 0.0, 20.0)
+    """Gazes to ask for, degrees towards the subject's left."""
+    gaze_height: int | None = None
+    """Height of the pictures in which gaze is measured; without it 256, or as stored where that is less."""
+    gaze_source: Literal["irises", "landmarks"] = "irises"
+    """How gaze is found in pictures, calibrated on the training frames: from the eyes' pixels, or from MediaPipe's iris
+    landmarks."""
+    landmarker: Path | None = None
+    """MediaPipe's model for landmarks; the cached or fetched one without it."""
 
 
 def main(command: EvaluateCommand) -> None:
     """Score the run, print a table, write what was asked for."""
+    if command.gaze:
+        from nerface_ns.scripts.evaluate_gaze import evaluate_gaze
+
+        return evaluate_gaze(command)
     from nerfstudio.utils.rich_utils import CONSOLE
 
     from nerface_ns.evaluation.data_splits import check_splits

@@ -12,6 +12,7 @@ import tyro
 from nerface_ns.scripts import render_live, render_poses
 from nerface_ns.scripts.command_errors import one_clear_error
 from nerface_ns.scripts.render_commands import COMMANDS, RenderCommand, SweepCommand, check_shared_options
+from nerface_ns.scripts.render_states import STATE_COMMANDS
 
 SHEET_CELL_PX = 160
 
@@ -30,14 +31,18 @@ def main(
     from nerface_ns.evaluation.run_record import require_writable_folder
     from nerface_ns.rendering.backdrop import Backdrop
     from nerface_ns.rendering.finished_frames import FinishedFrames
+    from nerface_ns.rendering.gaze_target import GazeTarget, directed_plan
     from nerface_ns.rendering.latent_code_choice import LatentCodeChoice
     from nerface_ns.rendering.output_file import OutputFile
+    from nerface_ns.rendering.shard import Shard
     from nerface_ns.rendering.shot_renderer import ShotRenderer
     from nerface_ns.scripts.run_steps import plain_console
 
     start = time.monotonic()
     check_shared_options(command)
     code = None if command.code is None else LatentCodeChoice.parse(command.code)
+    shard = None if command.shard is None else Shard.parse(command.shard)
+    target = GazeTarget.of(command.gaze, command.look_at)
     asked = None if command.background is None else Backdrop.parse(command.background)
     output = OutputFile(command.output, asked is not None and asked.is_transparent, command.crf)
     if command.json is not None:
@@ -47,13 +52,15 @@ def main(
         make_plan = command.prepare()
     with console.status("loading the run"), quiet_nerfstudio():
         subject, run = (load or _load)(command, code)
-    plan = make_plan(subject)
+    plan = directed_plan(make_plan(subject), subject.model, target)
     for warning in plan.warnings:
         console.print(f"[yellow]note:[/yellow] {warning}", soft_wrap=True, highlight=False)
     finished = FinishedFrames(command.output)
     renderer = ShotRenderer(subject.model, run["key"], asked or plan.backdrop or Backdrop(), finished)
     with quiet_nerfstudio():
-        rendered, render_s = _render(plan, renderer, console)
+        rendered, render_s = _render(plan, renderer, console, shard)
+    if shard is not None:
+        return _finish_shard(command, finished.folder, {"rendered": rendered, "render_s": round(render_s, 3)}, console)
     files = _write(command, plan, renderer, output)
     report = _report(command, plan, subject, run, files)
     report |= {"rendered": rendered, "render_s": round(render_s, 3), "wall_s": round(time.monotonic() - start, 3)}
@@ -79,12 +86,12 @@ def _load(command: RenderCommand, code: Any) -> tuple[Any, dict[str, Any]]:
     return subject, {"method": config.method_name, "step": step, "checkpoint": checkpoint.name, "key": key}
 
 
-def _render(plan: Any, renderer: Any, console: Any) -> tuple[int, float]:
+def _render(plan: Any, renderer: Any, console: Any, shard: Any = None) -> tuple[int, float]:
     """Render what is not finished, under a progress bar; returns how many pictures, and the seconds."""
     from nerface_ns.scripts.run_steps import progress_bar
 
     shots = [*plan.shots, *(shot for row in plan.sheet for shot in row)]
-    missing, num_finished = renderer.missing(shots)
+    missing, num_finished = renderer.missing(shots, shard)
     if num_finished:
         console.print(f"{num_finished} frames were finished before: {renderer.finished.folder}", soft_wrap=True)
     start = time.monotonic()
@@ -127,7 +134,7 @@ def _report(
 
     shown = torch.cat([shot.camera.metadata[keys.EXPRESSION] for shot in plan.shots])
     camera = plan.shots[0].camera
-    mode = next(name for name, kind in COMMANDS.items() if isinstance(command, kind))
+    mode = next(name for name, kind in {**COMMANDS, **STATE_COMMANDS}.items() if isinstance(command, kind))
     return {
         "mode": mode,
         "frames": len(plan.shots),
@@ -162,9 +169,25 @@ def _finish(command: RenderCommand, report: dict[str, Any], files: dict[str, str
         console.print(f"  {name:<8}{file}", soft_wrap=True, highlight=False)
 
 
+def _finish_shard(command: RenderCommand, folder: Path, done: dict[str, Any], console: Any) -> dict[str, Any]:
+    """Write the report of a part and say what is left to do."""
+    from nerface_ns.evaluation.run_record import run_record, write_json
+
+    report = {"shard": command.shard, "frames": str(folder), **done}
+    if command.json is not None:
+        write_json(command.json, {**report, **run_record()})
+    console.print(
+        f"part {command.shard}: {done['rendered']} frames rendered in {done['render_s']:.1f} s into {folder}; after "
+        "all parts, the same call without --shard writes the output",
+        soft_wrap=True,
+        highlight=False,
+    )
+    return report
+
+
 def entrypoint(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    modes = {**COMMANDS, "poses": render_poses.PosesCommand, "live": render_live.LiveCommand}
+    modes = {**COMMANDS, **STATE_COMMANDS, "poses": render_poses.PosesCommand, "live": render_live.LiveCommand}
     command = tyro.extras.subcommand_cli_from_dict(modes, description=__doc__, args=arguments)
     with one_clear_error():
         if isinstance(command, render_live.LiveCommand):

@@ -41,10 +41,19 @@ class RenderCommand:
     code: str | None = None
     """Latent code of all frames: zero, mean (of all training frames), nearest (that of the training frame with the
     nearest expression) or frame:N; the run's own rule without it."""
+    gaze: tuple[float, float] | None = None
+    """Where the eyes look in all frames, of an avatar whose eyes follow a gaze (nerface-gaze): pitch (up) and yaw
+    (towards the person's left) in degrees; without it the track's gaze, else straight ahead."""
+    look_at: Literal["camera"] | tuple[float, float, float] | None = None
+    """What the eyes look at instead: camera, so that they follow the viewer, or x y z, a point of the scene, in which
+    the head stands still."""
     camera_frame: int | None = None
     """Training frame whose camera is the person's own; without it the one nearest to the cameras' mean position."""
     show_extrapolation: bool = False
     """Draw a bar under every frame: green within the trained range, yellow, and red from half a range outside."""
+    shard: str | None = None
+    """Render part i of n, as i/n with i from 1 on, and keep its frames in OUTPUT.frames; call once for each part, in
+    several processes or on machines that share the folder, then once without it to write the output."""
     watermark: Literal["auto", "on", "off"] = "auto"
     """Mark the output as synthetic, by a label in the lower right corner and in the file's metadata. "auto": the videos
     and animations of drive, not folders of PNG files and not other modes; "off" leaves it out."""
@@ -278,7 +287,10 @@ def _check_positive(option: str, value: float) -> None:
 
 
 def check_shared_options(command: RenderCommand) -> None:
-    """Refuse rates and sizes that cannot be."""
+    """Refuse rates, sizes and gazes that cannot be."""
+    from nerface_ns.rendering.gaze_target import GazeTarget
+
+    GazeTarget.of(command.gaze, command.look_at)
     for option, value in (("fps", command.fps), ("size", command.size)):
         if value is not None:
             _check_positive(option, value)

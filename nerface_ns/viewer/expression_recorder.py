@@ -30,6 +30,7 @@ class ExpressionRecorder:
         self._start_s: Optional[float] = None
         self._expressions: list[np.ndarray] = []
         self._poses: list[np.ndarray] = []
+        self._gazes: list[np.ndarray] = []
 
     @property
     def is_recording(self) -> bool:
@@ -38,13 +39,14 @@ class ExpressionRecorder:
 
     def start(self, now_s: float) -> None:
         """Begin a recording."""
-        self._expressions, self._poses, self._start_s = [], [], now_s
+        self._expressions, self._poses, self._gazes, self._start_s = [], [], [], now_s
 
     def sample(
         self,
         now_s: float,
         expression: Float[np.ndarray, "num_coefficients"],
         camera_to_world: Float[np.ndarray, "3 4"],
+        gaze: Optional[Float[np.ndarray, "2"]] = None,
     ) -> None:
         """Tell what is shown now; frames of the grid since the last call show it too.
 
@@ -52,6 +54,7 @@ class ExpressionRecorder:
             now_s: The clock that `start` was given.
             expression: Raw coefficients.
             camera_to_world: The browser's camera in the head's frame.
+            gaze: Pitch and yaw in radians, of an avatar whose eyes follow them.
         """
         if self._start_s is None:
             return
@@ -59,6 +62,8 @@ class ExpressionRecorder:
         for _ in range(due - len(self._expressions)):
             self._expressions.append(expression)
             self._poses.append(camera_to_world)
+            if gaze is not None:
+                self._gazes.append(gaze)
 
     def stop(self) -> ExpressionTrack:
         """End the recording and return it.
@@ -74,14 +79,24 @@ class ExpressionRecorder:
             names=self._names,
             expression=np.stack(self._expressions),
             camera_to_world=np.stack(self._poses),
+            gaze=np.stack(self._gazes) if self._gazes else None,
             source="viewer",
         )
 
 
-def save_expression(path: Path, names: Sequence[str], expression: Float[np.ndarray, "num_coefficients"]) -> None:
+def save_expression(
+    path: Path,
+    names: Sequence[str],
+    expression: Float[np.ndarray, "num_coefficients"],
+    gaze: Optional[Float[np.ndarray, "2"]] = None,
+) -> None:
     """Write one expression as a track of one frame, which every command that takes a track can read."""
     track = ExpressionTrack(
-        frames_per_s=RECORDING_FRAMES_PER_S, names=tuple(names), expression=expression[None], source="viewer"
+        frames_per_s=RECORDING_FRAMES_PER_S,
+        names=tuple(names),
+        expression=expression[None],
+        gaze=None if gaze is None else gaze[None],
+        source="viewer",
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_track(path, track)

@@ -22,11 +22,12 @@ from nerface_ns.conditioning.face_condition import DrivenFrame
 from nerface_ns.conditioning.latent_codes import LatentCodes
 from nerface_ns.conditioning.recorded_track import RecordedTrack
 from nerface_ns.tracks.retargeting import neutral_expression
+from nerface_ns.viewer.gaze_source import GazeSource
 from nerface_ns.viewer.track_player import PlayedTrack, TrackPlayer
 
 DriveMode = Literal["time slider", "expression sliders", "track", "live"]
 """Who says what the face shows."""
-CodeKind = Literal["as evaluated", "zero", "mean", "training frame"]
+CodeKind = Literal["as evaluated", "zero", "mean", "training frame", "loaded state"]
 """Latent code of the pictures; "as evaluated" is the model's own rule for frames it was not trained on."""
 RECORDED_FRAMES_PER_S = 25.0
 """Frame rate at which the recording plays: the datasets do not tell theirs."""
@@ -40,6 +41,7 @@ class DrivableFace(Protocol):
     expression_encoding: ExpressionEncoding
     latent_codes: LatentCodes
     track: RecordedTrack
+    has_gaze: bool
     frame_driver: Optional[Callable[[Any], DrivenFrame]]
 
     @property
@@ -64,6 +66,12 @@ class FaceState:
     """The one it is blended with."""
     share: float = 0.0
     """Weight of the other frame, 0 to 1."""
+    gaze: tuple[float, float] = (0.0, 0.0)
+    """Pitch and yaw in radians that the gaze sliders stand at, for an avatar whose eyes follow them."""
+    eyes_follow: bool = False
+    """Whether the eyes look at the camera instead, whoever drives."""
+    loaded_code: Optional[Float[np.ndarray, "code_length"]] = None
+    """Latent code of the state that was loaded last."""
     background: Optional[tuple[float, float, float]] = None
     """Colour behind the head, red, green, blue in [0, 1]; None shows the model's own background."""
 
@@ -79,9 +87,13 @@ class FaceDriver:
         self._model = model
         self._lock = threading.Lock()
         self._time = 0.0
-        self.player = TrackPlayer(recorded_track(model.track))
+        self.gaze = GazeSource(model) if model.has_gaze else None
+        """Knows the recording's gaze; None for an avatar whose eyes go with its expression."""
+        self.player = TrackPlayer(recorded_track(model.track, None if self.gaze is None else self.gaze.recorded))
         self.live_expression: Optional[Float[np.ndarray, "num_coefficients"]] = None
         """What the live source shows now."""
+        self.live_gaze: Optional[Float[np.ndarray, "2"]] = None
+        """Where it looks, if it knows."""
         self.state = FaceState("time slider", self.train_expression.mean(axis=0))
         """Replaced whole, never changed in place."""
 
@@ -103,7 +115,7 @@ class FaceDriver:
         if state.mode != "time slider":
             expression = torch.from_numpy(self.expression_of(state)).float()
         colour = None if state.background is None else torch.tensor(state.background)
-        return DrivenFrame(expression, self._latent_code(state), colour)
+        return DrivenFrame(expression, self._latent_code(state), colour, self._gaze_towards(camera, state))
 
     def expression_of(self, state: FaceState) -> Float[np.ndarray, "num_coefficients"]:
         """Return the raw coefficients that a state shows now."""
@@ -120,6 +132,34 @@ class FaceDriver:
         """Raw coefficients that the face shows now, whoever drives."""
         return self.expression_of(self.state)
 
+    def _gaze_towards(self, camera: Any, state: FaceState) -> Optional[Float[Tensor, "2"]]:
+        """Return where the eyes look in a camera's picture; None leaves it to the camera's time."""
+        if self.gaze is None or (state.mode == "time slider" and not state.eyes_follow):
+            return None
+        if state.eyes_follow:
+            return self.gaze.at_camera(camera)
+        shown = self.gaze_of(state)
+        return None if shown is None else torch.from_numpy(shown).float()
+
+    def gaze_of(self, state: FaceState) -> Optional[Float[np.ndarray, "2"]]:
+        """Return pitch and yaw that a state shows now, before a camera that is looked at; None where none drives."""
+        if self.gaze is None:
+            return None
+        if state.mode == "time slider":
+            return self.gaze.recorded_at(self._time)
+        played = {"track": self.player.gaze, "live": self.live_gaze}.get(state.mode)
+        return np.array(state.gaze) if played is None else played
+
+    @property
+    def shown_gaze(self) -> Optional[Float[np.ndarray, "2"]]:
+        """Pitch and yaw that the face shows now; None for an avatar whose eyes go with its expression."""
+        return self.gaze_of(self.state)
+
+    def set_gaze(self, pitch: float, yaw: float) -> None:
+        """Let the eyes look there, in radians; the expression stays what the face shows now, whoever drove it."""
+        shown = self.shown_expression.copy()
+        self.change(mode="expression sliders", expression=shown, gaze=(pitch, yaw), eyes_follow=False)
+
     def _latent_code(self, state: FaceState) -> Optional[Float[Tensor, "code_length"]]:
         codes = self._model.latent_codes.codes.detach()
         if state.code == "zero":
@@ -128,6 +168,8 @@ class FaceDriver:
             return codes.mean(dim=0)
         if state.code == "training frame":
             return torch.lerp(codes[state.frame], codes[state.other_frame], state.share)
+        if state.code == "loaded state" and state.loaded_code is not None:
+            return torch.from_numpy(state.loaded_code).to(codes)
         return None
 
     def follow_time(self, time: float) -> None:
@@ -150,26 +192,30 @@ class FaceDriver:
         """Set one coefficient; the others stay what the face shows now, whoever drove until now."""
         expression = self.shown_expression.copy()
         expression[index] = value
-        self.change(mode="expression sliders", expression=expression)
+        self.set_expression(expression, self.shown_gaze)
 
-    def set_expression(self, expression: Float[np.ndarray, "num_coefficients"]) -> None:
-        """Let the sliders drive, at these coefficients."""
-        self.change(mode="expression sliders", expression=expression)
+    def set_expression(
+        self, expression: Float[np.ndarray, "num_coefficients"], gaze: Optional[Float[np.ndarray, "2"]] = None
+    ) -> None:
+        """Let the sliders drive, at these coefficients, and at this gaze if there is one."""
+        looks = {} if gaze is None else {"gaze": (float(gaze[0]), float(gaze[1]))}
+        self.change(mode="expression sliders", expression=expression, **looks)
 
     def set_neutral(self) -> None:
-        """Show the face at rest."""
-        self.set_expression(neutral_expression(self.train_expression))
+        """Show the face at rest, looking ahead."""
+        self.set_expression(neutral_expression(self.train_expression), np.zeros(2))
 
     def set_random(self, generator: np.random.Generator) -> None:
         """Show a random face that this person could make.
 
         Coefficients are drawn with the mean and the covariance of the training frames, then kept in their range: drawn
-        one by one, they would make grimaces.
+        one by one, they would make grimaces. Gaze, where it is apart, is drawn evenly from its range.
         """
         train = self.train_expression
         weights = generator.standard_normal(len(train)) / np.sqrt(len(train))
         expression = train.mean(axis=0) + weights @ (train - train.mean(axis=0))
-        self.set_expression(np.clip(expression, train.min(axis=0), train.max(axis=0)))
+        gaze = None if self.gaze is None else self.gaze.random(generator)
+        self.set_expression(np.clip(expression, train.min(axis=0), train.max(axis=0)), gaze)
 
     def load_frame(self, frame: int, other_frame: int = 0, share: float = 0.0) -> None:
         """Show a training frame's expression with its latent code, or a blend of two.
@@ -188,7 +234,18 @@ class FaceDriver:
             frame=frame,
             other_frame=other_frame,
             share=share,
+            gaze=(0.0, 0.0) if self.gaze is None else self.gaze.of_frames(frame, other_frame, share),
         )
+
+    def load_state(
+        self,
+        expression: Float[np.ndarray, "num_coefficients"],
+        code: Float[np.ndarray, "code_length"],
+        gaze: Optional[Float[np.ndarray, "2"]] = None,
+    ) -> None:
+        """Show an expression with a latent code and a gaze, such as those that were fitted to a photo."""
+        looks = {} if gaze is None else {"gaze": (float(gaze[0]), float(gaze[1])), "eyes_follow": False}
+        self.change(mode="expression sliders", expression=expression, code="loaded state", loaded_code=code, **looks)
 
 
 def recording_length_s(track: RecordedTrack) -> float:
@@ -198,8 +255,9 @@ def recording_length_s(track: RecordedTrack) -> float:
     return 1 / (float(gaps.min()) * RECORDED_FRAMES_PER_S) if len(gaps) else 0.0
 
 
-def recorded_track(track: RecordedTrack) -> PlayedTrack:
-    """Return the training frames in the recording's order."""
+def recorded_track(track: RecordedTrack, gaze: Optional[RecordedTrack] = None) -> PlayedTrack:
+    """Return the training frames in the recording's order, with their gaze where it is apart."""
     times = track.times.cpu().double().numpy()
     expression = track.expression[track.order].cpu().double().numpy()
-    return PlayedTrack("recording", (times - times[0]) * recording_length_s(track), expression)
+    looks = None if gaze is None else gaze.expression[gaze.order].cpu().double().numpy()
+    return PlayedTrack("recording", (times - times[0]) * recording_length_s(track), expression, looks)

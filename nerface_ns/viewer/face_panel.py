@@ -20,6 +20,7 @@ from nerface_ns.tracks.retargeting import RetargetingConfig, RetargetingTarget
 from nerface_ns.viewer.expression_controls import ExpressionControls
 from nerface_ns.viewer.face_driver import DrivableFace, DriveMode, FaceDriver
 from nerface_ns.viewer.frame_controls import FrameControls
+from nerface_ns.viewer.gaze_controls import GazeControls
 from nerface_ns.viewer.live_controls import LiveControls
 from nerface_ns.viewer.live_drive import LiveDrive
 from nerface_ns.viewer.live_source import LiveSource
@@ -27,6 +28,7 @@ from nerface_ns.viewer.look_controls import LookControls
 from nerface_ns.viewer.opening_view import opening_view, training_view
 from nerface_ns.viewer.panel_context import PanelContext, PanelSection, show_value
 from nerface_ns.viewer.slider_specs import slider_specs
+from nerface_ns.viewer.state_controls import StateControls
 from nerface_ns.viewer.ticker import Ticker
 from nerface_ns.viewer.track_controls import TrackControls
 from nerface_ns.viewer.view_controls import ViewControls
@@ -112,9 +114,14 @@ class FacePanel(ViewerControl):
         specs = slider_specs(model.expression_names, train, SOFT_MARGIN if margin < 0 else margin)
         tabs = gui.add_tab_group()
         with tabs.add_tab("Sliders"):
+            if self.driver.gaze is not None:
+                self._sections.append(GazeControls(context, self.driver.gaze))
             self._sections.append(ExpressionControls(context, specs, train.shape[1]))
         with tabs.add_tab("Frames"):
             self._sections.append(FrameControls(context, len(train), self._show_training_camera))
+            self._states = StateControls(
+                context, model, self._center, lambda client, view: view.show(client, self._scale)
+            )
         with tabs.add_tab("Track"):
             self._tracks = TrackControls(context, target, self.viewer.datapath)
             self._sections.append(self._tracks)
@@ -191,7 +198,7 @@ class FacePanel(ViewerControl):
         recorder, client = self._tracks.recorder, self._tracks.recording_client
         if recorder.is_recording and client is not None:
             pose = self.viewer.get_camera_state(client).c2w.double().numpy()
-            recorder.sample(time.monotonic(), self.driver.shown_expression, pose)
+            recorder.sample(time.monotonic(), self.driver.shown_expression, pose, self.driver.shown_gaze)
         self._num_ticks += 1
         if self._has_stale_widgets or self._num_ticks % TICKS_PER_REFRESH == 0:
             self._has_stale_widgets = False

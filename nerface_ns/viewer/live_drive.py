@@ -67,7 +67,7 @@ class LiveDrive:
             self.message = str(error)
             return
         self._recent.append(frame.expression)
-        self._driver.live_expression = result.expression[0]
+        self._driver.live_expression, self._driver.live_gaze = result.expression[0], frame.gaze
         self.message = " ".join(self._retargeter.warnings)
         self._has_news = True
 

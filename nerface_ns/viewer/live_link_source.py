@@ -71,7 +71,7 @@ class LiveLinkSource:
             while not self._stopped.is_set():
                 frame = self._newest_frame(listener)
                 if frame is not None:
-                    receive(LiveFrame(tuple(frame.names), frame.values))
+                    receive(LiveFrame(tuple(frame.names), frame.values, frame.gaze))
 
     def _newest_frame(self, listener: socket.socket) -> Optional[LiveLinkFrame]:
         """Wait for a packet, then take what else has come; return the last good one."""

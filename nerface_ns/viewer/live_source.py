@@ -22,6 +22,8 @@ class LiveFrame:
     """Names of the coefficients; empty where the driver's tracker has none."""
     expression: Float[np.ndarray, "num_coefficients"]
     """Raw coefficients."""
+    gaze: Optional[Float[np.ndarray, "2"]] = None
+    """Pitch and yaw in radians, where the driver's tracker knows them."""
 
 
 @runtime_checkable
@@ -79,6 +81,7 @@ class TrackSource:
         start_s = time.monotonic()
         while not self._stopped.is_set():
             index = int((time.monotonic() - start_s) * frames_per_s)
-            receive(LiveFrame(self._track.names, self._track.expression[index % len(self._track)]))
+            row, gaze = index % len(self._track), self._track.gaze
+            receive(LiveFrame(self._track.names, self._track.expression[row], None if gaze is None else gaze[row]))
             self._num_given += 1
             self._stopped.wait(max(start_s + (index + 1) / frames_per_s - time.monotonic(), 0))

@@ -46,7 +46,8 @@ class LookControls:
 
     def _save_expression(self) -> None:
         path = free_path(self._context.folder / "expressions", "expression")
-        save_expression(path, self._context.names, self._context.driver.shown_expression)
+        driver = self._context.driver
+        save_expression(path, self._context.names, driver.shown_expression, driver.shown_gaze)
         self._context.tell(f"Saved {path}")
 
     def refresh(self) -> None:

@@ -55,9 +55,28 @@ def training_view(cameras: Any, center: Float[np.ndarray, "3"], frame: int) -> F
         frame: Which of them.
     """
     camera_to_world = cameras.camera_to_worlds[frame].cpu().double().numpy()
-    fx, fy, cx, cy, width, height = (
-        float(getattr(cameras, name)[frame]) for name in ("fx", "fy", "cx", "cy", "width", "height")
-    )
+    lens = (float(getattr(cameras, name)[frame]) for name in ("fx", "fy", "cx", "cy", "width", "height"))
+    return camera_view(camera_to_world, center, *lens)
+
+
+def camera_view(
+    camera_to_world: Float[np.ndarray, "3 4"],
+    center: Float[np.ndarray, "3"],
+    fx: float,
+    fy: float,
+    cx: float,
+    cy: float,
+    width: float,
+    height: float,
+) -> FaceView:
+    """Return the view of any camera.
+
+    Args:
+        camera_to_world: An OpenGL camera.
+        center: Middle of the head.
+        fx, fy, cx, cy: Focal lengths and principal point in pixels.
+        width, height: Size of its picture in pixels.
+    """
     rotation, position = camera_to_world[:, :3], camera_to_world[:, 3]
     # Browsers look through the middle of their window, recorded cameras not always through that of the image.
     towards_middle = rotation @ np.array([(width / 2 - cx) / fx, (cy - height / 2) / fy, -1.0])

@@ -101,7 +101,7 @@ class TrackControls:
         result = retarget(track, self._target, RetargetingConfig())
         words = [f"Loaded {name}: {len(track)} frames, {track.duration_s:.1f} s.", *result.warnings]
         self._context.tell(" ".join(words))
-        return PlayedTrack(name, np.arange(len(track)) / track.frames_per_s, result.expression)
+        return PlayedTrack(name, np.arange(len(track)) / track.frames_per_s, result.expression, track.gaze)
 
     def _insert(self, track: PlayedTrack, path: Path) -> None:
         self._tracks[track.name], self._files[track.name] = track, path
@@ -119,7 +119,8 @@ class TrackControls:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_track(path, track)
         times_s = np.arange(len(track)) / track.frames_per_s
-        self._tracks[path.name], self._files[path.name] = PlayedTrack(path.name, times_s, track.expression), path
+        played = PlayedTrack(path.name, times_s, track.expression, track.gaze)
+        self._tracks[path.name], self._files[path.name] = played, path
         self._track.options = tuple(self._tracks)
         self._context.tell(f"Saved {path}: {len(track)} frames")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +21,8 @@ class PlayedTrack:
     """Rising, from 0."""
     expression: Float[np.ndarray, "num_frames num_coefficients"]
     """Raw coefficients."""
+    gaze: Optional[Float[np.ndarray, "num_frames 2"]] = None
+    """Pitch and yaw in radians, where the track has them."""
 
     @property
     def duration_s(self) -> float:
@@ -28,13 +31,20 @@ class PlayedTrack:
 
     def at(self, time_s: float) -> Float[np.ndarray, "num_coefficients"]:
         """Return the expression at a time, linear between frames, still before the first and after the last."""
+        return self._between(self.expression, time_s)
+
+    def gaze_at(self, time_s: float) -> Optional[Float[np.ndarray, "2"]]:
+        """Return the gaze at a time likewise; None where the track has none."""
+        return None if self.gaze is None else self._between(self.gaze, time_s)
+
+    def _between(self, rows: np.ndarray, time_s: float) -> np.ndarray:
         after = int(np.clip(np.searchsorted(self.times_s, time_s), 1, max(len(self.times_s) - 1, 1)))
         if len(self.times_s) == 1:
-            return self.expression[0]
+            return rows[0]
         before = after - 1
         share = (time_s - self.times_s[before]) / max(self.times_s[after] - self.times_s[before], 1e-12)
         share = float(np.clip(share, 0, 1))
-        return (1 - share) * self.expression[before] + share * self.expression[after]
+        return (1 - share) * rows[before] + share * rows[after]
 
 
 class TrackPlayer:
@@ -88,6 +98,11 @@ class TrackPlayer:
     def expression(self) -> Float[np.ndarray, "num_coefficients"]:
         """What the track shows now."""
         return self._track.at(self.position_s)
+
+    @property
+    def gaze(self) -> Optional[Float[np.ndarray, "2"]]:
+        """Where the track looks now; None where it does not say."""
+        return self._track.gaze_at(self.position_s)
 
     def play(self) -> None:
         """Go on from where it stands."""

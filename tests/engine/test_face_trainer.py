@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from pathlib import Path
 from typing import Any
@@ -11,59 +10,12 @@ import pytest
 import torch
 import yaml
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
-from nerfstudio.utils import profiler, writer
+from tiny_training import NUM_STEPS, assert_same, made_trainer, method_config
 
 from nerface_ns.configs.method_configs import nerface
 from nerface_ns.engine.face_trainer import FaceTrainer, FaceTrainerConfig, load_moments
 from nerface_ns.evaluation.timed_trainer import train_until
 from nerface_ns.evaluation.training_config import training_config
-from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
-
-NUM_STEPS = 3
-
-
-def write_head(folder: Path, num_train: int) -> Path:
-    config = DemoSequenceConfig(24, num_train, num_val=2, num_test=2, num_nvs=0, samples=1, mesh_density=0.2)
-    write_demo_sequence(folder, config)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_head(tmp_path_factory.mktemp("head"), 5)
-
-
-def method_config(data: Path, output_dir: Path, **settings: Any) -> FaceTrainerConfig:
-    config = copy.deepcopy(nerface.config)
-    config.pipeline.datamanager.train_num_rays_per_batch = 64
-    config.data = config.pipeline.datamanager.data = data
-    config.output_dir, config.vis, config.timestamp = output_dir, "tensorboard", "run"
-    config.machine.device_type, config.max_num_iterations = "cpu", NUM_STEPS
-    config.logging.local_writer.enable = False
-    for name, value in settings.items():
-        setattr(config, name, value)
-    return config
-
-
-def forget_writers() -> None:
-    for event_writer in writer.EVENT_WRITERS:
-        if isinstance(event_writer, writer.TensorboardWriter):
-            event_writer.tb_writer.close()
-    for registry in (writer.EVENT_WRITERS, writer.EVENT_STORAGE, profiler.PROFILER):
-        registry.clear()
-
-
-def made_trainer(config: TrainerConfig, num_steps: int = 0) -> Trainer:
-    """Set a trainer up as `ns-train` does, and train a little."""
-    torch.manual_seed(1)
-    try:
-        trainer = config.setup(local_rank=0, world_size=1)
-        trainer.setup()
-        if num_steps:
-            trainer.train()
-    finally:
-        forget_writers()
-    return trainer
 
 
 @pytest.fixture(scope="module")
@@ -131,19 +83,6 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def assert_same(found: Any, expected: Any) -> None:
-    """To the last bit, in any nesting."""
-    if isinstance(expected, dict):
-        assert list(found) == list(expected)
-        found, expected = list(found.values()), list(expected.values())
-    if isinstance(expected, (list, tuple)):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected):
-            assert_same(one, other)
-    else:
-        assert torch.equal(found, expected) if isinstance(expected, torch.Tensor) else found == expected
-
-
 @pytest.mark.parametrize("load_only", [None, "networks,grids,latent_codes"])
 def test_whole_checkpoint_is_loaded_as_by_nerfstudio(head, run, tmp_path, load_only):
     """Without the options, and with all groups named, step, rates and moments are what nerfstudio's trainer makes."""
@@ -155,10 +94,13 @@ def test_whole_checkpoint_is_loaded_as_by_nerfstudio(head, run, tmp_path, load_o
     assert_same(found, expected)
 
 
+NEW_SETTINGS = ("_target", "load_only", "load_ignore", "load_more_frames")
+
+
 def test_settings_of_nerfstudios_own_class(head, run, tmp_path):
     """As config.yml of older runs holds them; the timed trainer takes them too."""
     config = method_config(head, tmp_path, load_dir=run)
-    own = {name: value for name, value in vars(config).items() if name not in ("_target", "load_only", "load_ignore")}
+    own = {name: value for name, value in vars(config).items() if name not in NEW_SETTINGS}
     trainer = FaceTrainer(TrainerConfig(**own))
     assert trainer.group_choice is None
 
@@ -178,11 +120,6 @@ def test_timed_training_from_parts(head, run, stored, tmp_path):
     assert report.steps == 1 and moments(trainer)["latent_codes"] == {NUM_STEPS + 1}
     moved = trainer.pipeline.model.latent_codes.codes - stored["pipeline"]["_model.latent_codes.codes"]
     assert 0 < moved.abs().max() < 1e-3  # one step at the warm-up's rate
-
-
-@pytest.fixture(scope="module")
-def longer_head(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_head(tmp_path_factory.mktemp("longer"), 6)
 
 
 @pytest.mark.parametrize("options", [{"load_only": "latent_codes"}, {"load_ignore": "grids"}])

@@ -12,7 +12,7 @@ from nerface_ns.evaluation.split_scores import RenderedFrame, score_split
 from nerface_ns.evaluation.trajectory_alignment import pose_errors
 from nerface_ns.evaluation.unseen_poses import UnseenPoses, right_half
 from nerface_ns.fields.base_face_field import FaceField, FaceFieldConfig
-from nerface_ns.model_components.camera_refinement import CameraRefinementConfig
+from nerface_ns.model_components.camera_refinement import HEAD_RADIUS, SURFACE_DEPTH, CameraRefinementConfig
 
 SCALE = 3
 
@@ -112,7 +112,9 @@ def test_scored_half_is_the_right_one():
 def test_moved_pose_turns_the_head_in_its_place():
     pose = head_poses()[0]
     moved = turned(pose, [0.1, 0.2, -0.1], [0.0, 0.0, 0.0])
-    torch.testing.assert_close(moved[:, :3].T @ moved[:, 3], pose[:, :3].T @ pose[:, 3])
+    front = SURFACE_DEPTH * HEAD_RADIUS * pose[:, 3].norm() * pose[:, 2]
+    places = [camera[:, :3].T @ (point - camera[:, 3]) for camera, point in ((pose, front), (moved, front))]
+    torch.testing.assert_close(*places)
     torch.testing.assert_close(moved[:, :3].T @ moved[:, :3], torch.eye(3), atol=1e-6, rtol=0)
 
 
@@ -176,7 +178,7 @@ def test_training_frames_are_not_fitted():
 
 
 def test_trajectory_follows_the_training_cameras():
-    """All training cameras turned alike about the origin, and a lens 10 % longer, which takes them 10 % further."""
+    """All training cameras turned alike about the origin, and a lens 10 % longer, which takes the front further."""
     pipeline = BallPipeline()
     refinement = pipeline.model.camera_optimizer
     tracked = cameras(head_poses(), is_train=True)
@@ -186,8 +188,9 @@ def test_trajectory_follows_the_training_cameras():
         refinement.focal.fill_(float(np.log(1.1)))
     unseen = cameras(head_poses()[[2, 3]], is_train=False)[0:1]
     placed = UnseenPoses(pipeline, "trajectory").place(unseen, torch.zeros(1, 1, 3))
-    expected = move @ unseen.camera_to_worlds[0] * torch.tensor([1.0, 1.0, 1.0, 1.1])
-    torch.testing.assert_close(placed.camera_to_worlds[0], expected, atol=1e-5, rtol=0)
+    further = 1.1 - 0.1 * SURFACE_DEPTH * HEAD_RADIUS
+    expected = move @ unseen.camera_to_worlds[0] * torch.tensor([1.0, 1.0, 1.0, further])
+    torch.testing.assert_close(placed.camera_to_worlds[0], expected, atol=1e-4, rtol=0)
     assert float(placed.fx[0]) == pytest.approx(1.1 * float(tracked.fx[0]))
 
 

@@ -61,12 +61,12 @@ def slow_lookup(
 def test_lookup_matches_loop(lookup, levels):
     torch.manual_seed(0)
     points, frame_rows = points_everywhere(20)
-    arguments = points, frame_rows, random_tables(3, levels), levels
+    arguments = points, frame_rows, random_tables(2, levels), levels
     torch.testing.assert_close(lookup(*arguments), slow_lookup(*arguments))
 
 
 @BOTH
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("channels", [2, 4])
 def test_kernels_match_torch(channels, levels):
     """Values and both gradients. On the border itself either side's gradient is right."""
     torch.manual_seed(0)

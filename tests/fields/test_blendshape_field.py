@@ -32,7 +32,7 @@ def random_condition(num_frames: int = 3) -> FaceCondition:
 
 
 def one_frame(condition: FaceCondition, row: int = 0, **changes: torch.Tensor) -> FaceCondition:
-    values = {name: values[row : row + 1] for name, values in vars(condition).items()}
+    values = {name: values[row : row + 1] for name, values in vars(condition).items() if values is not None}
     return FaceCondition(**{**values, **changes})
 
 
@@ -53,9 +53,10 @@ def zero_rows(count: int) -> torch.Tensor:
     return torch.zeros(count, dtype=torch.long)
 
 
-@pytest.fixture(params=["none", "pose", "expression"])
+@pytest.fixture(params=[("none", 0), ("pose", 0), ("expression", 0), ("expression", 2)], ids=str)
 def field(request):
-    return make_field(warp=request.param)
+    warp, num_ambient = request.param
+    return make_field(warp=warp, num_ambient=num_ambient)
 
 
 def test_density_and_colours_are_in_range(field):
@@ -104,6 +105,17 @@ def test_the_expression_moves_density(field):
 def test_the_pose_moves_density_where_it_may(warp, moves):
     density, _ = changed_by(make_field(warp=warp), positions_in_box(200), head_pose=torch.ones(1, 6))
     assert (density > 1e-4) == moves
+
+
+@pytest.mark.parametrize("num_ambient", [0, 2])
+def test_extra_coordinates_bring_the_expression_past_the_tables(num_ambient):
+    """With empty tables it does not matter where a point is moved to."""
+    field = make_field(warp="expression", num_ambient=num_ambient)
+    with torch.no_grad():
+        field.tables.bases.zero_()
+        field.tables.table.zero_()
+    density, _ = changed_by(field, positions_in_box(200), expression=torch.zeros(1, NUM_COEFFICIENTS))
+    assert (density > 1e-4) == (num_ambient > 0)
 
 
 def test_codes_colour_but_do_not_move(field):

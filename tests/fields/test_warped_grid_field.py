@@ -28,7 +28,8 @@ def random_condition(num_frames: int = 3) -> FaceCondition:
 
 
 def one_frame(condition: FaceCondition, row: int) -> FaceCondition:
-    return FaceCondition(**{name: values[row : row + 1] for name, values in vars(condition).items()})
+    rows = {name: values[row : row + 1] for name, values in vars(condition).items() if values is not None}
+    return FaceCondition(**rows)
 
 
 def positions_in_box(count: int, scale: float = 1.0) -> torch.Tensor:
@@ -131,6 +132,16 @@ def test_size_of_the_scene_does_not_matter():
     scaled_density, scaled_colour = evaluate(large, positions_in_box(50, scale=10.0), zero_rows(50), condition)
     torch.testing.assert_close(scaled_density * 10, density, atol=1e-2, rtol=1e-3)
     torch.testing.assert_close(scaled_colour, colour, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("light_from_camera", [True, False])
+def test_checkpoints_keep_their_names(light_from_camera):
+    """Runs were saved with these, the normal's among them even where nothing asks for it."""
+    linears = ["density_net.0", "density_net.2", "normal", "colour_first.linear", "colour_rest.1", "colour_rest.3"]
+    linears += ["deformation.first", "deformation.second"]
+    expected = {f"{name}.{part}" for name in linears for part in ("weight", "bias")}
+    expected |= {"aabb", "grid.table", "deformation.grid.table", "deformation.basis", "colour_first.condition.weight"}
+    assert make_field(light_from_camera=light_from_camera).state_dict().keys() == expected
 
 
 def test_no_samples(field):

@@ -5,7 +5,13 @@ import torch
 from blob_model import HEIGHT, NUM_FRAMES, WIDTH, head_poses, make_cameras, pixel_rays, train_rays
 from scipy.spatial.transform import Rotation
 
-from nerface_ns.model_components.camera_refinement import HEAD_RADIUS, CameraRefinementConfig, start_poses
+from nerface_ns.model_components.camera_refinement import (
+    HEAD_RADIUS,
+    SURFACE_DEPTH,
+    CameraRefinementConfig,
+    start_poses,
+)
+from nerface_ns.model_components.rotation_forms import rotation_matrices
 
 TIMES = torch.linspace(0, 1, NUM_FRAMES)[:, None]
 FORMS = ("quaternion", "axis_angle", "rotation_6d")
@@ -45,6 +51,7 @@ def test_nothing_changes_at_the_start(rotation, focal):
 
 
 def test_the_head_turns_in_place_and_shifts_in_the_cameras_axes():
+    """The place that stays is on the head's front, SURFACE_DEPTH of its radius nearer to the camera than its centre."""
     refinement = make_refinement()
     with torch.no_grad():
         refinement.turn[2] = torch.tensor([0.1, -0.2, 0.05])
@@ -52,12 +59,37 @@ def test_the_head_turns_in_place_and_shifts_in_the_cameras_axes():
     rotation, position = refinement.head_poses(torch.tensor([2]))
     tracked = head_poses()[2]
     unit = HEAD_RADIUS * float(head_poses()[:, :, 3].norm(dim=-1).mean())
-    expected = torch.from_numpy(Rotation.from_rotvec([0.1, -0.2, 0.05]).as_matrix()).float() @ tracked[:, :3].T
-    torch.testing.assert_close(rotation[0], expected)
-    moved = -tracked[:, :3].T @ tracked[:, 3] + unit * torch.tensor([0.3, 0.0, -0.1])
-    torch.testing.assert_close(position[0], moved)
+    turn = torch.from_numpy(Rotation.from_rotvec([0.1, -0.2, 0.05]).as_matrix()).float()
+    torch.testing.assert_close(rotation[0], turn @ tracked[:, :3].T)
+    centre = -tracked[:, :3].T @ tracked[:, 3]
+    front = torch.tensor([0.0, 0.0, SURFACE_DEPTH * unit])
+    shifted = centre + unit * torch.tensor([0.3, 0.0, -0.1])
+    torch.testing.assert_close(position[0] + turn @ front, shifted + front)
     pose = refinement.poses(torch.tensor([2]))[0]
-    torch.testing.assert_close(pose[:, :3].T @ (torch.zeros(3) - pose[:, 3]), moved)
+    torch.testing.assert_close(pose[:, :3].T @ (torch.zeros(3) - pose[:, 3]), position[0])
+
+
+def test_training_starts_from_steadied_poses():
+    """Two degrees of noise on slow turns, of which more than half goes; the corrections themselves start at zero."""
+    clean = head_poses(60)
+    turns = 0.035 * torch.randn(60, 3, generator=torch.Generator().manual_seed(2))
+    noisy = torch.cat([rotation_matrices(turns, "axis_angle") @ clean[:, :, :3], clean[:, :, 3:]], dim=-1)
+    indices = torch.arange(60)
+    for is_steady, share in ((True, 0.5), (False, 1.0)):
+        refinement = make_refinement(noisy, steady_start=is_steady)
+        assert refinement.turn.abs().max() == 0
+        left = (refinement.poses(indices) - clean)[:, :, :3].norm() / (noisy - clean)[:, :, :3].norm()
+        assert left < share or float(left) == pytest.approx(share, abs=1e-4)
+    assert torch.equal(refinement.tracked, noisy)
+
+
+def test_a_frozen_lens_lets_the_poses_learn():
+    refinement = stir(make_refinement(**LENS))
+    refinement.is_lens_frozen = True
+    rays = refinement.refine_rays(train_rays([1, 4]))
+    (rays.directions.sum() + rays.origins.square().sum()).backward()
+    assert refinement.turn.grad[[1, 4]].abs().min() > 0
+    assert all(lens.grad is None for lens in (refinement.focal, refinement.principal_point, refinement.distortion))
 
 
 @pytest.mark.parametrize("settings", [{}, {"refine_principal_point": True}, LENS], ids=["pinhole", "point", "radial"])
@@ -86,12 +118,13 @@ def test_focal_forms(form, expected):
 
 
 def test_a_longer_lens_leaves_the_head_as_large_as_it_was():
-    """Twice as far away through a lens twice as long; only perspective changes."""
+    """Its front is twice as far away through a lens twice as long; only perspective changes."""
     refinement = make_refinement(focal="ratio")
     refinement.focal.data.fill_(1.0)
     _, position = refinement.head_poses(torch.arange(NUM_FRAMES))
     tracked = -torch.einsum("nij,ni->nj", head_poses()[:, :, :3], head_poses()[:, :, 3])
-    torch.testing.assert_close(position, tracked * torch.tensor([1.0, 1.0, 2.0]))
+    front = torch.tensor([0.0, 0.0, SURFACE_DEPTH * refinement.unit])
+    torch.testing.assert_close(position + front, (tracked + front) * torch.tensor([1.0, 1.0, 2.0]))
 
 
 def test_smoothness_does_not_pull_at_the_lens():
@@ -150,7 +183,7 @@ def test_viewer_moves_frusta_by_the_correction():
 
 def test_identity_starts_before_the_face_at_the_tracked_distance():
     config = CameraRefinementConfig(enabled=True, initialisation="identity")
-    poses = start_poses(config, head_poses())
+    poses = start_poses(config, head_poses(), TIMES)
     distance = float(head_poses()[:, :, 3].norm(dim=-1).mean())
     torch.testing.assert_close(poses[3], torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, distance]]))
     refinement = make_refinement(initialisation="identity")

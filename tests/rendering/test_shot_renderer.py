@@ -68,6 +68,28 @@ def test_render_that_stopped_goes_on(make_renderer, shots):
     assert len(missing) == 1 and num_finished == 2
 
 
+def test_model_that_draws_at_random_shows_the_same_in_any_order(make_renderer, shots, subject, monkeypatch):
+    """As NerFace's released code does; what it draws follows from the shot, and nobody else's chance is touched."""
+    once = type(subject.model).get_outputs_for_camera
+
+    def noisy(self, camera, obb_box=None):
+        outputs = once(self, camera, obb_box)
+        return {**outputs, "rgb": (outputs["rgb"] + torch.rand_like(outputs["rgb"])) / 2}
+
+    monkeypatch.setattr(type(subject.model), "get_outputs_for_camera", noisy)
+    first, second = make_renderer(), make_renderer(run_key="run")
+    second.finished = FinishedFrames(second.finished.folder.parent / "other.mp4")
+    missing = first.missing(shots)[0]
+    torch.manual_seed(3)
+    first.render(missing)
+    drawn = torch.rand(())
+    second.render(dict(reversed(missing.items())))
+    for one, other in zip(first.read(shots), second.read(shots)):
+        np.testing.assert_array_equal(one, other)
+    torch.manual_seed(3)
+    assert torch.rand(()) == drawn
+
+
 def test_frames_of_anything_else_are_rendered_anew(make_renderer, shots):
     """Another run, background, size, code: not one of the finished frames counts."""
     renderer = make_renderer()

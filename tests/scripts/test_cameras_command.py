@@ -17,6 +17,7 @@ from nerface_ns.evaluation.run_loader import load_run
 from nerface_ns.evaluation.timed_trainer import train_until
 from nerface_ns.evaluation.training_config import training_config
 from nerface_ns.evaluation.trajectory_alignment import align_trajectories
+from nerface_ns.model_components.camera_refinement import SURFACE_DEPTH
 from nerface_ns.scripts.cameras import ExportCommand, main
 from nerface_ns.scripts.evaluate import EvaluateCommand
 from nerface_ns.scripts.evaluate import main as evaluate
@@ -84,7 +85,8 @@ def test_the_table_tells_the_corrections(exported: Path, pipeline: Any):
     unit = pipeline.model.camera_optimizer.unit
     third = {name: float(rows[2][name]) for name in ("turn_deg", "turn_x_deg", "turn_y_deg", "shift_y", "shift_x")}
     expected = {"turn_deg": np.degrees(0.1), "turn_x_deg": np.degrees(0.1), "turn_y_deg": 0.0}
-    expected |= {"shift_y": 0.5 * unit, "shift_x": 0.0}
+    # The head turns about its front, so that its centre moves too.
+    expected |= {"shift_y": (0.5 + SURFACE_DEPTH * np.sin(0.1)) * unit, "shift_x": 0.0}
     assert third == pytest.approx(expected, abs=1e-4)
     assert max(float(row["turn_deg"]) for row in rows[:2] + rows[3:]) < 1e-3
 

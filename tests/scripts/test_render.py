@@ -147,6 +147,20 @@ def test_killed_render_goes_on(run, test_track, tmp_path, monkeypatch):
     assert len(pictures(tmp_path / "a")) == NUM_TEST and not (tmp_path / "a.frames").exists()
 
 
+def test_shards_make_the_whole(run, test_track, tmp_path):
+    """Two parts of the same call render every frame once; the call without them writes what one call alone writes."""
+    render.main(self_drive(run, test_track, tmp_path / "alone"))
+    parts = [
+        render.main(self_drive(run, test_track, tmp_path / "parts", shard=shard, json=tmp_path / "part.json"))
+        for shard in ("2/2", "1/2")
+    ]
+    assert [part["rendered"] for part in parts] == [2, 2] and not (tmp_path / "parts").exists()
+    assert json.loads((tmp_path / "part.json").read_text())["shard"] == "1/2"
+    assert render.main(self_drive(run, test_track, tmp_path / "parts"))["rendered"] == 0
+    np.testing.assert_array_equal(pictures(tmp_path / "parts"), pictures(tmp_path / "alone"))
+    assert not (tmp_path / "parts.frames").exists()
+
+
 def test_sweep_writes_a_contact_sheet(run, tmp_path):
     """Two expressions of three pictures, and a video of both."""
     command = SweepCommand(
@@ -218,6 +232,14 @@ def test_spiral(run, tmp_path):
     assert report["mode"] == "spiral" and len(list((tmp_path / "frames").glob("*.png"))) == report["frames"] == 3
 
 
+def test_eyes_of_this_run_follow_no_gaze(run, tmp_path, capsys):
+    """As the command line takes a point: three numbers, which may be negative."""
+    arguments = ["spiral", "--load-config", str(run), "--output", str(tmp_path / "a"), "--look-at", "0", "-0.1", "0.5"]
+    with pytest.raises(SystemExit):
+        render.entrypoint(arguments)
+    assert "expected a run of a method whose eyes follow a gaze" in capsys.readouterr().err
+
+
 def no_loading(*arguments: Any) -> Any:
     raise AssertionError("the run was loaded")
 
@@ -232,6 +254,8 @@ def no_loading(*arguments: Any) -> Any:
         ({"background": "plaid"}, "--background plaid: expected"),
         ({"background": "transparent"}, "has no alpha"),
         ({"crf": 99}, "--crf 99"),
+        ({"gaze": (1.0, 2.0), "look_at": "camera"}, "--gaze .* --look-at camera: expected one of them, got both"),
+        ({"shard": "3/2"}, "--shard 3/2: expected i/n"),
         ({"output": Path("file/a.mp4")}, "--output .*file: cannot write there"),
         ({"json": Path("file/a.json")}, "--json .*file: cannot write there"),
     ],

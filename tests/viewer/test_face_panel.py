@@ -12,8 +12,10 @@ import torch
 import viser
 from blob_model import HEIGHT, NUM_FRAMES, make_metadata, make_model, train_expression, train_rays
 from live_link_packets import packet
+from nerfstudio.plugins.types import MethodSpecification
 from page_client import PageClient
 
+from nerface_ns.configs import method_configs
 from nerface_ns.viewer.expression_controls import FIRST_SHOWN, ExpressionControls
 from nerface_ns.viewer.face_driver import FaceDriver
 from nerface_ns.viewer.face_panel import RATE_ELSEWHERE
@@ -167,6 +169,12 @@ def test_live_packets_drive(start_viewer, model):
 def test_a_page_that_others_can_reach_is_warned_of(host):
     with pytest.warns(UserWarning, match=rf"listening on {host}.*pass --viewer.websocket-host 127.0.0.1"):
         warn_if_open(host)
+
+
+def test_pages_of_trainings_are_for_this_machine_only():
+    """Unless asked otherwise; nerfstudio's own default is every address."""
+    specifications = [value for value in vars(method_configs).values() if isinstance(value, MethodSpecification)]
+    assert specifications and {each.config.viewer.websocket_host for each in specifications} == {"127.0.0.1"}
 
 
 def test_no_control_for_live_without_a_source(page):

@@ -14,13 +14,18 @@ from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserConfig, DataparserOutputs
 from nerfstudio.data.scene_box import SceneBox
 
+from nerface_ns.conditioning import keys
 from nerface_ns.data.face_frames import FaceFrames, FaceSequence, check_frames
 from nerface_ns.data.frame_store import decode_alpha
+from nerface_ns.data.gaze_control import with_gaze_control
 from nerface_ns.data.recorded_splits import first_share
 from nerface_ns.data.scene_bounds import estimate_near_far, estimate_scene_box
 
 SCENE_BOX_FRAMES = 48
 """Training frames, evenly spread, from which the scene box is taken."""
+
+RECORDED_SPLITS = ("train", "val", "test")
+"""Splits that together make the recording."""
 
 MASK_THRESHOLD = 25
 """Matte values above this (of 255) count as visible where a mask bounds the scene."""
@@ -60,6 +65,8 @@ class FaceDataParser(DataParser):
     includes_time: bool = True
     check_image_sizes: bool = True
     """Read every image's header; the data manager turns it off where no images are needed."""
+    gaze_coefficients: Optional[Tuple[str, ...]] = None
+    """Patterns of the coefficients that gaze stands for, where a method's eyes follow gaze; None for all others."""
     tells_errors: bool = True
     """Print what is wrong with the training frames, as far as milliseconds show it (`nerface-check` looks closer)."""
 
@@ -109,7 +116,7 @@ class FaceDataParser(DataParser):
         names = sequence.expression_names
         if names is not None and len(names) != length:
             raise ValueError(f"{sequence.root}: expected {length} expression names, got {len(names)}")
-        return sequence
+        return sequence if self.gaze_coefficients is None else with_gaze_control(sequence, self.gaze_coefficients)
 
     @cached_property
     def image_size(self) -> tuple[int, int]:
@@ -200,7 +207,7 @@ class FaceDataParser(DataParser):
         index = torch.arange(len(frames)) if is_train else torch.full((len(frames),), -1)
         metadata = {"frame_index": index[:, None], "expression": torch.from_numpy(frames.expression)}
         if frames.gaze is not None:
-            metadata["gaze"] = torch.from_numpy(frames.gaze).float()
+            metadata[keys.GAZE] = torch.from_numpy(frames.gaze).float()
         return Cameras(
             camera_to_worlds=torch.from_numpy(frames.camera_to_world[:, :3]).float(),
             fx=intrinsics[:, 0:1],
@@ -239,7 +246,10 @@ class FaceDataParser(DataParser):
             "recorded_views": _recorded_views(sequence),
         }
         if train.gaze is not None:
-            metadata["train_gaze"] = torch.from_numpy(train.gaze).float()
+            metadata[keys.TRAIN_GAZE] = torch.from_numpy(train.gaze).float()
+        gaze = [part for part in (sequence.splits[split].gaze for split in RECORDED_SPLITS) if part is not None]
+        if len(gaze) == len(RECORDED_SPLITS):
+            metadata[keys.RECORDED_GAZE] = torch.from_numpy(np.concatenate(gaze)).float()
         if train.face_boxes is not None:
             metadata["train_face_boxes"] = torch.from_numpy(train.face_boxes).float()
         return metadata
@@ -247,7 +257,7 @@ class FaceDataParser(DataParser):
 
 def _recorded_views(sequence: FaceSequence) -> tuple[torch.Tensor, torch.Tensor]:
     """Poses (n, 3, 4) and expressions (n, K) of all frames of the recording."""
-    recorded = [sequence.splits[split] for split in ("train", "val", "test")]
+    recorded = [sequence.splits[split] for split in RECORDED_SPLITS]
     poses = np.concatenate([frames.camera_to_world[:, :3] for frames in recorded])
     expression = np.concatenate([frames.expression for frames in recorded])
     return torch.from_numpy(poses).float(), torch.from_numpy(expression).float()
