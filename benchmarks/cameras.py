@@ -12,6 +12,7 @@ halves with each pose fitted to the left half, the same way for all runs.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ class CameraBenchmark:
     """Test frames to score, evenly spread."""
     seed: int = 42
     """Seed of every training."""
+    jobs: int = 1
+    """Trainings at a time; with more than one, each gets one core."""
     overrides: tuple[str, ...] = ()
     """Further options of the method for all runs, as `ns-train` takes them."""
 
@@ -119,25 +122,29 @@ def camera_figures(benchmark: CameraBenchmark, pipeline: Any) -> dict[str, float
     }
 
 
-def measure(benchmark: CameraBenchmark, name: str) -> dict[str, Any]:
-    """Train one run and return its figures."""
-    from nerface_ns.evaluation.run_loader import load_run
-    from nerface_ns.evaluation.split_scores import score_split
-    from nerface_ns.evaluation.unseen_poses import PoseProtocol
-
-    run = timed_run(benchmark, name)
-    record = train_and_score(
-        run,
+def train(benchmark: CameraBenchmark, name: str) -> dict[str, Any]:
+    """Train one run in a process of its own and return what it wrote."""
+    one_core = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    return train_and_score(
+        timed_run(benchmark, name),
         benchmark.data,
         "nerface-data",
         2 * benchmark.minutes,
         benchmark.resolution,
         benchmark.seed,
         benchmark.output_dir,
-        None,
+        one_core if benchmark.jobs > 1 else None,
         benchmark.max_frames,
         "aligned",
     )
+
+
+def measure(benchmark: CameraBenchmark, name: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of a trained run."""
+    from nerface_ns.evaluation.run_loader import load_run
+    from nerface_ns.evaluation.split_scores import score_split
+    from nerface_ns.evaluation.unseen_poses import PoseProtocol
+
     folder = benchmark.output_dir / f"{name}-{benchmark.seed}"
     config_path = max(folder.rglob("config.yml"), key=lambda path: path.stat().st_mtime)
     _, pipeline, _, _ = load_run(config_path)
@@ -185,9 +192,14 @@ def main(benchmark: CameraBenchmark) -> None:
         runs = json.loads(benchmark.json.read_text(encoding="utf-8"))["runs"]
     settings = {"minutes": benchmark.minutes, "resolution": benchmark.resolution, "seed": benchmark.seed}
     settings |= {"pretrain_share": benchmark.pretrain_share, "overrides": list(benchmark.overrides)}
-    for name in names:
-        if not benchmark.only or name in benchmark.only:
-            runs[name] = measure(benchmark, name)
+    settings["jobs"] = benchmark.jobs
+    chosen = [name for name in names if not benchmark.only or name in benchmark.only]
+    for start in range(0, len(chosen), benchmark.jobs):
+        batch = chosen[start : start + benchmark.jobs]
+        with ThreadPoolExecutor(benchmark.jobs) as pool:
+            records = list(pool.map(lambda name: train(benchmark, name), batch))
+        for name, record in zip(batch, records):
+            runs[name] = measure(benchmark, name, record)
             # After every run: a machine that is taken away leaves what was measured.
             write_json(benchmark.json, {**summary(runs), "settings": settings, "runs": runs})
             print(f"{name}: { ({key: value for key, value in runs[name].items() if key != 'record'}) }")
