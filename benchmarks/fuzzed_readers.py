@@ -169,8 +169,8 @@ def _track_json() -> bytes:
 
 def _camera_path() -> bytes:
     frame = {"camera_to_world": np.eye(4).flatten().tolist(), "fov": 40, "aspect": 1, "render_time": 0.2}
-    crop = {"crop_center": [0, 0, 0], "crop_scale": [1, 1, 1], "crop_rot": [0, 0, 0]}
-    crop["crop_bg_color"] = {"r": 1, "g": 2, "b": 3}  # type: ignore[assignment]
+    crop: dict[str, Any] = {"crop_center": [0, 0, 0], "crop_scale": [1, 1, 1], "crop_rot": [0, 0, 0]}
+    crop["crop_bg_color"] = {"r": 1, "g": 2, "b": 3}
     head = {"camera_type": "perspective", "render_height": 8, "render_width": 8, "fps": 24, "seconds": 1}
     return json.dumps({**head, "crop": crop, "nerface_track": "t.json", "camera_path": [frame] * 3}).encode()
 

@@ -19,6 +19,7 @@ from typing import Any
 import tyro
 from timed_runs import TimedRun, train_and_score
 
+from nerface_ns.evaluation.benchmark_files import read_figures
 from nerface_ns.evaluation.run_record import run_record, write_json
 from nerface_ns.scripts.command_errors import one_clear_error
 
@@ -98,26 +99,6 @@ def redirection(benchmark: GazeBenchmark) -> dict[str, Any]:
     return record
 
 
-def read_fitting(path: Path | None) -> dict[str, Any] | None:
-    """Return the figures of single-image fitting, where there are any.
-
-    Raises:
-        FileNotFoundError: The file is not there.
-        ValueError: It holds no JSON object.
-    """
-    if path is None:
-        return None
-    if not path.is_file():
-        raise FileNotFoundError(f"--fitting {path}: expected figures of benchmarks/fitting.py, found no file")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"--fitting {path}: expected JSON, got {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"--fitting {path}: expected a JSON object, got {type(content).__name__}")
-    return content
-
-
 def summary(gaze: dict[str, Any], gaze_run: dict[str, Any], eyelook_run: dict[str, Any]) -> dict[str, Any]:
     """Lay out the figures that issue 8 names, and whether they reach their bars."""
     psnr_gaze, psnr_eyelook = (run["test"]["psnr"] for run in (gaze_run, eyelook_run))
@@ -139,7 +120,8 @@ def summary(gaze: dict[str, Any], gaze_run: dict[str, Any], eyelook_run: dict[st
 
 def main(benchmark: GazeBenchmark) -> None:
     """Train, measure, write."""
-    fitting = read_fitting(benchmark.fitting)
+    path = benchmark.fitting
+    fitting = None if path is None else read_figures(path, f"--fitting {path}", "figures of benchmarks/fitting.py")
     runs = {method: trained(benchmark, method) for method in (GAZE_RUN, EYELOOK_RUN)}
     gaze = redirection(benchmark)
     frames = gaze.pop("frames")

@@ -28,28 +28,25 @@ SLOW_PACKAGES = {
     "torchvision",
 }
 
-METHOD_IMPORTS = """
+IMPORTS = """
 import importlib.metadata, json, sys
+import nerface_ns.configs.dataparser_configs
+by_dataparsers = sorted(sys.modules)
 entry_points = importlib.metadata.entry_points
 importlib.metadata.entry_points = lambda **selection: entry_points(group="no plug-ins")
 import nerfstudio.configs.method_configs
 before = set(sys.modules)
 import nerface_ns.configs.method_configs
-print(json.dumps(sorted(set(sys.modules) - before)))
-"""
-
-DATAPARSER_IMPORTS = """
-import json, sys
-import nerface_ns.configs.dataparser_configs
-print(json.dumps(sorted(sys.modules)))
+print(json.dumps({"dataparsers": by_dataparsers, "methods": sorted(set(sys.modules) - before)}))
 """
 
 
-def imported_by(program: str) -> set[str]:
-    """Run a program in a new process and return the module names that its last line lists."""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """Modules that a new process imports for the dataparsers, and for the methods beside nerfstudio's own."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", IMPORTS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout.strip().splitlines()[-1]))
+    return {name: set(modules) for name, modules in json.loads(done.stdout.strip().splitlines()[-1]).items()}
 
 
 @pytest.mark.parametrize("point", metadata.distribution("nerface-ns").entry_points, ids=lambda point: point.name)
@@ -67,18 +64,19 @@ def test_methods_are_registered_under_their_own_name():
         assert point.load().config.method_name == point.name
 
 
-def test_dataparsers_are_light():
+def test_dataparsers_are_light(imported):
     """nerfstudio imports them while it imports itself: anything that trains would close a circle."""
-    imported = imported_by(DATAPARSER_IMPORTS)
-    assert not imported & (TRAINING_MODULES | SLOW_PACKAGES)
-    assert not {name for name in imported if name.startswith(("nerface_ns.models", "nerface_ns.fields"))}
+    by_dataparsers = imported["dataparsers"]
+    assert "nerface_ns.configs.dataparser_configs" in by_dataparsers
+    assert not by_dataparsers & (TRAINING_MODULES | SLOW_PACKAGES)
+    assert not {name for name in by_dataparsers if name.startswith(("nerface_ns.models", "nerface_ns.fields"))}
 
 
-def test_methods_add_no_slow_package():
+def test_methods_add_no_slow_package(imported):
     """Every `ns-*` command of the user imports them, whatever method it is for."""
-    imported = imported_by(METHOD_IMPORTS)
-    assert "nerface_ns.configs.method_configs" in imported
-    assert not {name.split(".")[0] for name in imported} & SLOW_PACKAGES
+    by_methods = imported["methods"]
+    assert "nerface_ns.configs.method_configs" in by_methods
+    assert not {name.split(".")[0] for name in by_methods} & SLOW_PACKAGES
 
 
 def test_package_init_files_are_empty():

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import os
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Iterator
@@ -15,24 +13,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_runs import NUM_STEPS, SIZE, write_head
+from stock_runs import METHODS, checkpoint, method_config, ns_train
 
 from nerface_ns.doctor.tool_checks import bundled_ffmpeg
-from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
 
-METHODS = {
-    entry.name: entry
-    for entry in entry_points(group="nerfstudio.method_configs")
-    if entry.value.startswith("nerface_ns.")
-}
-SIZE, NUM_TRAIN, NUM_TEST, NUM_STEPS = 24, 5, 3, 3
+NUM_TRAIN, NUM_TEST = 5, 3
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("head")
-    config = DemoSequenceConfig(SIZE, NUM_TRAIN, num_val=2, num_test=NUM_TEST, num_nvs=0, samples=1, mesh_density=0.2)
-    write_demo_sequence(folder, config)
-    return folder
+    return write_head(tmp_path_factory.mktemp("head"), NUM_TRAIN, num_test=NUM_TEST)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,42 +35,6 @@ def private_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
         yield
-
-
-def shrink(config: Any) -> None:
-    """Make a method's steps and images cheap; what is made smaller is never what is tested."""
-    config.pipeline.datamanager.train_num_rays_per_batch = 64
-    config.pipeline.datamanager.eval_num_rays_per_batch = 32
-    for name in ("num_coarse_samples", "num_importance_samples"):
-        if hasattr(config.pipeline.model, name):
-            setattr(config.pipeline.model, name, 6)
-
-
-def ns_train(config: Any) -> Path:
-    """Run `ns-train` as its command line does once it is parsed; returns the run's config.yml."""
-    from nerfstudio.scripts import train
-    from nerfstudio.utils import profiler, writer
-
-    try:
-        train.main(config)
-    finally:
-        for event_writer in writer.EVENT_WRITERS:
-            if isinstance(event_writer, writer.TensorboardWriter):
-                event_writer.tb_writer.close()
-        for registry in (writer.EVENT_WRITERS, writer.EVENT_STORAGE, profiler.PROFILER):
-            registry.clear()
-    return config.get_base_dir() / "config.yml"
-
-
-def method_config(name: str, dataset: Path, output_dir: Path) -> Any:
-    """What `ns-train NAME --vis tensorboard --data DATASET` makes."""
-    config = copy.deepcopy(METHODS[name].load().config)
-    shrink(config)
-    config.data, config.output_dir, config.vis = dataset, output_dir, "tensorboard"
-    config.experiment_name, config.timestamp = "head", "first"
-    config.machine.device_type = "cpu"
-    config.max_num_iterations, config.steps_per_eval_batch, config.steps_per_eval_image = NUM_STEPS, 1, 2
-    return config
 
 
 @pytest.fixture(scope="module", params=METHODS)
@@ -94,11 +49,6 @@ def pipeline(run: Path) -> Any:
     from nerfstudio.utils.eval_utils import eval_setup
 
     return eval_setup(run, test_mode="test")[1]
-
-
-def checkpoint(run: Path, step: int) -> dict[str, Any]:
-    """Load as torch >= 2.6 does by default, which refuses numpy's scalars and all classes."""
-    return torch.load(run.parent / "nerfstudio_models" / f"step-{step:09d}.ckpt", weights_only=True)
 
 
 def test_train_writes_a_run_that_loads_safely(run: Path):
@@ -295,6 +245,8 @@ def viewer(run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def stop(seconds: float) -> None:
         raise ViewerStartedError
 
+    for module in ("_gui_api", "_gui_handles"):  # viser takes 0.1 s for each of nerfstudio's icons
+        monkeypatch.setattr(f"viser.{module}.svg_from_icon", lambda _: "")
     viewer_class = run_viewer.ViewerState
     monkeypatch.setattr(run_viewer, "ViewerState", start)
     monkeypatch.setattr(run_viewer, "time", SimpleNamespace(sleep=stop))

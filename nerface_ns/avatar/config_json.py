@@ -11,11 +11,13 @@ from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from nerface_ns.conditioning.expression import ExpressionEncodingConfig
+from nerface_ns.conditioning.identities import IdentitiesConfig
 from nerface_ns.conditioning.latent_codes import LatentCodesConfig
 from nerface_ns.field_components.blended_tables import BlendedTablesConfig
 from nerface_ns.field_components.deformation import BilinearDeformationConfig, BlendedGridDeformationConfig
 from nerface_ns.field_components.feature_grid import FeatureGridConfig
 from nerface_ns.field_components.gaze_stream import GazeStreamConfig
+from nerface_ns.field_components.torso_frame import TorsoFrameConfig
 from nerface_ns.fields.blendshape_field import BlendshapeFieldConfig
 from nerface_ns.fields.gaze_field import GazeFieldConfig
 from nerface_ns.fields.nerface_field import NeRFaceFieldConfig
@@ -50,6 +52,7 @@ KINDS: dict[str, type] = {
     "gaze-field": GazeFieldConfig,
     "gaze-region": GazeRegionConfig,
     "gaze-stream": GazeStreamConfig,
+    "identities": IdentitiesConfig,
     "latent-codes": LatentCodesConfig,
     "nerface-field": NeRFaceFieldConfig,
     "occ-face-model": OccFaceModelConfig,
@@ -58,6 +61,7 @@ KINDS: dict[str, type] = {
     "refine-schedule": RefineScheduleConfig,
     "siren-field": SirenFieldConfig,
     "staged-losses": StagedLossesConfig,
+    "torso-frame": TorsoFrameConfig,
     "warped-grid-field": WarpedGridFieldConfig,
 }
 """Every class of settings that an avatar may hold, by its name in the file."""
@@ -65,8 +69,11 @@ KIND = "kind"
 """Key of the name."""
 MODELS = (OccFaceModelConfig, BlendshapeFaceModelConfig, GazeFaceModelConfig, PaperFaceModelConfig)
 DEFORMATIONS = (BilinearDeformationConfig, BlendedGridDeformationConfig)
-LEFT_OUT = {"_target", "collider_params", "loss_coefficients", "prompt", "edit_locality"}
-"""The class itself, fields of nerfstudio's that no model of this package reads, and losses that only training knows."""
+LEFT_OUT = {
+    *("_target", "collider_params", "loss_coefficients", "prompt", "edit_locality"),
+    *("stages", "surface_losses"),
+}
+"""The class itself, fields of nerfstudio's that no model of this package reads, and what only training knows."""
 MAX_INT, MAX_FLOAT, MAX_LENGTH = 4096, 1e9, 64
 """Largest size, number and list that any setting may have."""
 LARGER = {
@@ -145,8 +152,8 @@ def _value(where: str, key: str, value: Any, hint: Any) -> Any:
     if origin is tuple:
         return _tuple(where, key, value, get_args(hint))
     if dataclasses.is_dataclass(hint):
-        kinds = DEFORMATIONS if key == "deformation" else (hint,)
-        return config_from_json(where, value, kinds)  # type: ignore[arg-type]
+        kinds: tuple[Any, ...] = DEFORMATIONS if key == "deformation" else (hint,)
+        return config_from_json(where, value, kinds)
     return _plain(where, key, value, hint)
 
 

@@ -44,13 +44,15 @@ def avatar_of(where: str, pipeline: Any, method: str, step: int, licence: str, n
     """Gather what an avatar file holds of a loaded run, and draw its thumbnail.
 
     Raises:
-        ValueError: The run is of no method of this package.
+        ValueError: The run is of no method of this package, or of several persons.
     """
     from nerface_ns.models.base_face_model import FaceModel
 
     model = pipeline.model
     if not isinstance(model, FaceModel):
         raise ValueError(f"{where}: expected a run of a nerface method, got {type(model).__name__}")
+    if model.identities is not None:
+        raise ValueError(f"{where}: expected a run of one person, got one of {', '.join(model.identities.names)}")
     dataset = pipeline.datamanager.train_dataset
     cameras = dataset.cameras.to("cpu")
     gaze = (cameras.metadata or {}).get("gaze")

@@ -42,12 +42,14 @@ def load_json(where: str, text: str | bytes) -> Any:
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Make an object of keys that are all different."""
         result = dict(pairs)
         if len(result) < len(pairs):
             raise ValueError("a key stands there twice")
         return result
 
     def refuse(name: str) -> None:
+        """Refuse NaN and infinities."""
         raise ValueError(f"{name} is no number")
 
     try:

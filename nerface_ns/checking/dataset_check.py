@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nerface_ns.checking.camera_checks import check_convention
 from nerface_ns.checking.expression_checks import check_expressions
@@ -17,11 +18,21 @@ from nerface_ns.data.frame_json import is_mirrored
 
 
 def check_dataset(parser: FaceDataParser) -> list[Finding]:
-    """Read a dataset and look at everything; a dataset that cannot be read gives one finding."""
+    """Read a dataset and look at everything; a dataset that cannot be read gives one finding.
+
+    Of several persons each one's data are looked at by themselves.
+    """
     try:
         sequence = parser.sequence
     except (ValueError, FileNotFoundError) as error:
         return [Finding("reading", "fail", str(error), "mend the file that is named", "unreadable")]
+    if parser.people:
+        named = zip(sequence.identity_names, parser.people)
+        return [
+            replace(finding, check=f"{name}: {finding.check}")
+            for name, person in named
+            for finding in check_dataset(person)
+        ]
     counts = ", ".join(f"{len(frames)} {split}" for split, frames in sequence.splits.items())
     height, width = sequence.splits["train"].image_size
     length = sequence.splits["train"].expression.shape[1]

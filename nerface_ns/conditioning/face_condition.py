@@ -29,6 +29,12 @@ class FaceCondition:
     """Camera-to-head rotation. The recording light stands beside the camera, so this turns it round the head."""
     gaze: Optional[Float[Tensor, "num_frames 2"]] = None
     """Pitch (up) and yaw (towards +x) in radians, brought into the trained range; only where it moves the eyes."""
+    identity: Optional[Float[Tensor, "num_frames num_identities"]] = None
+    """Shares of the persons, where the model knows several; their code then stands at the end of the expression and of
+    the latent code."""
+    to_rest: Optional[Float[Tensor, "num_frames 3 4"]] = None
+    """Motion that takes what stands still before the camera to where it is at the mean pose, where
+    that is told."""
 
 
 @dataclass
@@ -43,6 +49,8 @@ class DrivenFrame:
     """Colour behind the head; None leaves the model's own background there."""
     gaze: Optional[Float[Tensor, "2"]] = None
     """Pitch and yaw of the eyes in radians, in the head's frame; None leaves them to the camera's time."""
+    identity: Optional[Float[Tensor, "num_identities"]] = None
+    """Shares of the persons; None leaves them to the camera's time."""
 
     def compose(self, images: dict[str, Tensor]) -> dict[str, Tensor]:
         """Put the head before the background that is wanted.

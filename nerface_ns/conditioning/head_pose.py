@@ -15,6 +15,9 @@ POSE_LENGTH = 6
 RANGE_MARGIN = 0.1
 """How far beyond the training frames' range a pose may come, as a share of the range's width: a later part of the
 recording often goes a little further, and what is linear carries over."""
+REST_MARGIN = 0.5
+"""The same for what keeps a torso standing, beyond that margin: it is exact however far the head turns, so only cameras
+from elsewhere have to be held back."""
 EXPECTED_RANGE = 3.0
 """Clamp of expected motion, in its standard deviations."""
 
@@ -66,8 +69,31 @@ class HeadPoseEncoding(nn.Module):
         self, rotation: Float[Tensor, "num_frames 3 3"], position: Float[Tensor, "num_frames 3"]
     ) -> Float[Tensor, "num_frames 6"]:
         """Return the conditions of cameras given by rotation and position in head space."""
+        return torch.minimum(torch.maximum(self._deviations(rotation, position), self.low), self.high)
+
+    def to_rest(
+        self, rotation: Float[Tensor, "num_frames 3 3"], position: Float[Tensor, "num_frames 3"]
+    ) -> Float[Tensor, "num_frames 3 4"]:
+        """Return the motion that takes what stands still before a camera to where it is in the mean pose's head space.
+
+        Poses far outside the training frames' range are brought back to its margin, as for a camera that leaves them.
+        """
+        margin = REST_MARGIN * (self.high - self.low)
+        deviations = self._deviations(rotation, position)
+        deviations = torch.minimum(torch.maximum(deviations, self.low - margin), self.high + margin) * self.spread
+        x, y, z = deviations[:, :3].unbind(-1)
+        zero = torch.zeros_like(x)
+        skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).reshape(-1, 3, 3)
+        cosine = (1 - deviations[:, :3].square().sum(dim=-1)).clamp(min=0).sqrt()[:, None, None]
+        relative = torch.eye(3).to(skew) + skew + skew @ skew / (1 + cosine)
+        turn = self.mean_rotation @ (self.mean_rotation @ relative).transpose(1, 2)
+        shift = self.mean_position - (turn @ (self.mean_position + deviations[:, 3:])[:, :, None])[:, :, 0]
+        return torch.cat([turn, shift[:, :, None]], dim=-1)
+
+    def _deviations(self, rotation: Tensor, position: Tensor) -> Tensor:
+        """(n, 6) in units of the training frames' spread, not clamped."""
         relative = self.mean_rotation.T @ rotation
         skew = (relative - relative.transpose(1, 2)) / 2
         axis_times_sine = torch.stack([skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]], dim=-1)
         deviations = torch.cat([axis_times_sine, position - self.mean_position], dim=-1)
-        return torch.minimum(torch.maximum(deviations / self.spread, self.low), self.high)
+        return deviations / self.spread

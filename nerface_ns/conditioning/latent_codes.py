@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Type, get_args
+from typing import Optional, Type, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -49,6 +49,7 @@ class LatentCodes(nn.Module):
         expression: Float[Tensor, "num_frames num_coefficients"],
         protocol: CodeProtocol,
         frame: int = 0,
+        likeness: Optional[Float[Tensor, "num_frames num_train_frames"]] = None,
     ) -> Float[Tensor, "num_frames code_length"]:
         """Return codes for frames that were not trained on.
 
@@ -57,6 +58,7 @@ class LatentCodes(nn.Module):
             protocol: "zero"; "mean" of all codes; "nearest": the training frame with the closest coefficients
                 (Euclidean); "frame": one given training frame's (NerFace's evaluation).
             frame: The frame of protocol "frame".
+            likeness: Share of each training frame's person, where there are several; frames of others lend nothing.
 
         Raises:
             ValueError: The protocol has no such name, or there is no such frame.
@@ -65,9 +67,14 @@ class LatentCodes(nn.Module):
         if protocol == "zero":
             return torch.zeros_like(self.codes[:1]).expand(num_frames, -1)
         if protocol == "mean":
-            return self.codes.mean(dim=0, keepdim=True).expand(num_frames, -1)
+            if likeness is None:
+                return self.codes.mean(dim=0, keepdim=True).expand(num_frames, -1)
+            return likeness @ self.codes / likeness.sum(dim=1, keepdim=True)
         if protocol == "nearest":
-            return self.codes[torch.cdist(expression, self.train_expression).argmin(dim=1)]
+            distance = torch.cdist(expression, self.train_expression)
+            if likeness is not None:
+                distance = distance.masked_fill(likeness <= 0, torch.inf)
+            return self.codes[distance.argmin(dim=1)]
         if protocol == "frame":
             if not 0 <= frame < len(self.codes):
                 raise ValueError(f"code_frame: expected a training frame in 0..{len(self.codes) - 1}, got {frame}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -42,3 +42,7 @@ class RecordedTrack(nn.Module):
         share = ((times - self.times[before]) / span).clamp(0, 1)[:, None]
         first, second = self.expression[self.order[before]], self.expression[self.order[after]]
         return first + share * (second - first)
+
+    def nearest(self, times: Float[Tensor, "num_times"]) -> Int[Tensor, "num_times"]:
+        """Return the training frames that are nearest to times in [0, 1]."""
+        return self.order[(times.to(self.times)[:, None] - self.times).abs().argmin(dim=1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Literal, Optional
 
 import torch
 from nerfstudio.configs.base_config import MachineConfig, ViewerConfig
@@ -32,7 +32,10 @@ from nerface_ns.models.gaze_face_model import GazeFaceModelConfig
 from nerface_ns.models.occ_face_model import OccFaceModelConfig
 from nerface_ns.models.paper_face_model import PaperFaceModelConfig
 
-LEARNING_RATES = {"grids": 1e-2, "tables": 1e-2, "networks": 4e-3, "latent_codes": 1e-3, "background": 5e-3}
+LEARNING_RATES = {
+    **{"grids": 1e-2, "tables": 1e-2, "networks": 4e-3, "latent_codes": 1e-3, "background": 5e-3},
+    "identity_codes": 1e-3,
+}
 """Initial learning rate of each parameter group; a method without such parameters has no use for the entry."""
 
 REFINEMENT_RATES = {"cameras": 1e-2, "expression_corrections": 1e-2}
@@ -40,7 +43,8 @@ REFINEMENT_RATES = {"cameras": 1e-2, "expression_corrections": 1e-2}
 model does not refine them."""
 
 
-def _default_device() -> str:
+def _default_device() -> Literal["cpu", "cuda", "mps"]:
+    """Return where trainings run unless told otherwise."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
@@ -75,7 +79,7 @@ def _paper_optimizers() -> Dict[str, Any]:
             "optimizer": FaceAdamConfig(lr=5e-4, eps=1e-8, betas=(0.9, 0.999)),
             "scheduler": StepDecaySchedulerConfig(),
         }
-        for name in ("networks", "latent_codes", "background")
+        for name in ("networks", "latent_codes", "background", "identity_codes")
     }
 
 
@@ -104,7 +108,7 @@ def _face_trainer(
         steps_per_eval_image=1000,
         steps_per_eval_all_images=100_000,
         mixed_precision=False,
-        machine=MachineConfig(device_type=_default_device()),  # type: ignore[arg-type]
+        machine=MachineConfig(device_type=_default_device()),
         pipeline=VanillaPipelineConfig(
             datamanager=FaceDataManagerConfig(dataparser=nerface_demo.config, **datamanager),
             model=model,

@@ -51,6 +51,10 @@ class FaceFrames:
     """(n, L, 2) x and y of facial landmarks at the stored resolution, where the format has them; only for checks."""
     are_boxes_projected: bool = False
     """Whether the face boxes were made with the cameras, and so say nothing about them."""
+    parsing_filenames: list[Path] | None = None
+    """Parsing maps, which say what part of the person each pixel shows."""
+    identity: np.ndarray | None = None
+    """(n,) whose each frame is, a row of the sequence's `identity_names`, where it shows several persons."""
 
     def __len__(self) -> int:
         return len(self.frame_names)
@@ -76,6 +80,8 @@ class FaceFrames:
             alpha_filenames=None if self.alpha_filenames is None else [self.alpha_filenames[row] for row in rows],
             landmarks_px=None if self.landmarks_px is None else self.landmarks_px[rows],
             are_boxes_projected=self.are_boxes_projected,
+            parsing_filenames=None if self.parsing_filenames is None else [self.parsing_filenames[row] for row in rows],
+            identity=None if self.identity is None else self.identity[rows],
         )
 
 
@@ -101,6 +107,10 @@ class FaceSequence:
     """Factor on translations from the stored world."""
     warnings: tuple[str, ...] = ()
     """What the reader noticed and cannot mend, such as a neck that moves apart from the rigid pose."""
+    identity_names: tuple[str, ...] = ()
+    """Names of the persons, where it shows several."""
+    identity_backgrounds: tuple[Path | None, ...] = ()
+    """Their background photographs."""
 
 
 def stack_records(where: Path, frames: Sequence[FrameRecord]) -> dict[str, Any]:
@@ -190,6 +200,8 @@ def check_frames(frames: FaceFrames, check_image_sizes: bool = True) -> None:
     _check_images(frames, "image", frames.image_filenames, check_image_sizes)
     if frames.alpha_filenames is not None:
         _check_images(frames, "mask", frames.alpha_filenames, check_image_sizes)
+    if frames.parsing_filenames is not None:
+        _check_images(frames, "parsing", frames.parsing_filenames, check_image_sizes)
 
 
 def _check_finite(frames: FaceFrames, name: str, values: np.ndarray) -> None:

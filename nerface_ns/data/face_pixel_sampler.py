@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Type
+from typing import Tuple, Type
 
 import numpy as np
 import torch
@@ -11,28 +11,8 @@ from jaxtyping import Float, Int
 from nerfstudio.configs.base_config import InstantiateConfig
 from torch import Tensor
 
-
-def face_box_to_pixels(face_box: Float[Tensor, "*batch 4"], height: int, width: int) -> Int[Tensor, "*batch 4"]:
-    """Convert face boxes from fractions of the image to whole pixels.
-
-    Args:
-        face_box: y0, y1, x0, x1 in [0, 1], as NeRFace's JSON stores them.
-        height, width: Image size in pixels.
-
-    Returns:
-        y0, y1, x0, x1 in pixels, rounded outward; y1 and x1 are exclusive.
-
-    Raises:
-        ValueError: A box is empty or leaves the image.
-    """
-    low, high = face_box[..., 0::2], face_box[..., 1::2]
-    if not ((low >= -1e-6) & (low < high) & (high <= 1 + 1e-6)).all():
-        raise ValueError(f"face_box needs 0 <= low < high <= 1, got {face_box.tolist()}")
-    size = torch.tensor([height, width], device=face_box.device)
-    # The slack keeps a fraction that was computed from whole pixels from reaching one pixel further by rounding.
-    low_px = (low * size + 1e-4).floor().clamp_min(0)
-    high_px = torch.minimum((high * size - 1e-4).ceil(), size)
-    return torch.stack([low_px, high_px], dim=-1).flatten(-2).long()
+from nerface_ns.data.frame_regions import FrameRegions
+from nerface_ns.data.pixel_boxes import box_area, face_box_to_pixels, pick, pixel_in_box, pixel_outside_box
 
 
 @dataclass
@@ -45,6 +25,11 @@ class FacePixelSamplerConfig(InstantiateConfig):
     """Weight of each pixel inside the face box; pixels outside weigh 1 minus this. 0.5 draws evenly (NeRFace, 0.9)."""
     region_share: float = 0.25
     """Share of the rays that are drawn from the mouth and eyes boxes, each region alike, when the data have them."""
+    region_shares: Tuple[Tuple[str, float], ...] = ()
+    """Shares of the rays by region instead, such as mouth 0.2 eyes 0.1 hair 0.1; the rest goes by the face box's
+    weights. A region is a box of the data's (mouth, eyes, face), what a parsing shows (background, face, mouth, eyes,
+    hair, torso), or head and background after the mattes, whichever there is first. In a frame without a pixel of a
+    region that region's rays go by the face box's weights."""
     replacement: bool = True
     """Whether a step may draw a pixel twice; without, an image must have as many pixels as rays (NeRFace: without)."""
     transposed_box: bool = False
@@ -63,6 +48,7 @@ class FacePixelSampler:
         face_boxes: Fractions, one box per image; without them pixels outside mouth and eyes are drawn evenly.
         region_boxes: Fractions by region name.
         height, width: Image size in pixels.
+        regions: Where regions are, which `region_shares` needs.
     """
 
     def __init__(
@@ -73,6 +59,7 @@ class FacePixelSampler:
         region_boxes: dict[str, Float[Tensor, "images 4"]],
         height: int,
         width: int,
+        regions: FrameRegions | None = None,
     ) -> None:
         if not 0 <= config.face_box_weight <= 1:
             raise ValueError(f"face_box_weight: expected a number in [0, 1], got {config.face_box_weight}")
@@ -88,8 +75,12 @@ class FacePixelSampler:
         self.face_boxes = None if face_boxes is None else face_box_to_pixels(face_boxes.cpu(), height, width).numpy()
         if self.face_boxes is not None and config.transposed_box:
             self.face_boxes = self.face_boxes[:, [2, 3, 0, 1]]
-        regions = [face_box_to_pixels(boxes.cpu(), height, width).numpy() for boxes in region_boxes.values()]
-        self.region_boxes = np.stack(regions) if regions and config.region_share > 0 else None
+        boxes_px = [face_box_to_pixels(boxes.cpu(), height, width).numpy() for boxes in region_boxes.values()]
+        self.region_boxes = np.stack(boxes_px) if boxes_px and config.region_share > 0 else None
+        self.regions = regions
+        if config.region_shares:
+            _check_shares(config, regions)
+            self.region_boxes = None
 
     def set_num_rays_per_batch(self, num_rays_per_batch: int) -> None:
         """Draw so many rays from now on."""
@@ -122,6 +113,8 @@ class FacePixelSampler:
         if self.region_boxes is not None:
             in_region = self._sample_regions(image, chance[3], chance[1])
             pixel = np.where(chance[2] < self.config.region_share, in_region, pixel)
+        if self.config.region_shares:
+            pixel = self._sample_shares(image, pixel, chance[2], chance[3])
         row, column = np.divmod(pixel, self.width)
         return torch.from_numpy(np.stack([image, row, column], axis=-1))
 
@@ -155,9 +148,27 @@ class FacePixelSampler:
     ) -> Int[np.ndarray, " rays"]:
         """Pixel numbers from one of the image's regions, drawn evenly."""
         assert self.region_boxes is not None
-        region = _pick(which, np.full_like(image, len(self.region_boxes)))
+        region = pick(which, np.full_like(image, len(self.region_boxes)))
         box = self.region_boxes[region, image]
-        return _pixel_in_box(box, _pick(position, _area(box)), self.width)
+        return pixel_in_box(box, pick(position, box_area(box)), self.width)
+
+    def _sample_shares(
+        self,
+        image: Int[np.ndarray, " rays"],
+        pixel: Int[np.ndarray, " rays"],
+        which: Float[np.ndarray, " rays"],
+        position: Float[np.ndarray, " rays"],
+    ) -> Int[np.ndarray, " rays"]:
+        """Pixel numbers, some of them replaced by those of regions."""
+        assert self.regions is not None
+        names = [name for name, _ in self.config.region_shares]
+        ends = np.cumsum([share for _, share in self.config.region_shares])
+        region = np.searchsorted(ends, which, side="right")
+        for place, name in enumerate(names):
+            rays = np.flatnonzero(region == place)
+            drawn = self.regions.draw(name, image[rays], position[rays])
+            pixel[rays] = np.where(drawn < 0, pixel[rays], drawn)
+        return pixel
 
     def _sample_face_box(
         self,
@@ -168,46 +179,30 @@ class FacePixelSampler:
         """Pixel numbers after the face box's weights."""
         num_pixels = self.height * self.width
         if self.face_boxes is None:
-            return _pick(position, np.full_like(image, num_pixels))
+            return pick(position, np.full_like(image, num_pixels))
         box = self.face_boxes[image]
-        area = _area(box)
+        area = box_area(box)
         inside_weight = self.config.face_box_weight * area
         outside_weight = (1 - self.config.face_box_weight) * (num_pixels - area)
         # A box that fills the image leaves nothing outside, whatever the weights say.
         is_inside = (side * (inside_weight + outside_weight) < inside_weight) | (area == num_pixels)
-        inside = _pixel_in_box(box, _pick(position, area), self.width)
-        outside = _pixel_outside_box(box, _pick(position, num_pixels - area), self.width)
+        inside = pixel_in_box(box, pick(position, area), self.width)
+        outside = pixel_outside_box(box, pick(position, num_pixels - area), self.width)
         return np.where(is_inside, inside, outside)
 
 
-def _pick(chance: Float[np.ndarray, " rays"], count: Int[np.ndarray, " rays"]) -> Int[np.ndarray, " rays"]:
-    """Whole number in [0, count), each as likely."""
-    return np.minimum((chance * count).astype(np.int64), count - 1)
+def _check_shares(config: FacePixelSamplerConfig, regions: FrameRegions | None) -> None:
+    """Refuse shares that cannot be drawn.
 
-
-def _area(box: Int[np.ndarray, "rays 4"]) -> Int[np.ndarray, " rays"]:
-    """Number of pixels in whole-pixel boxes."""
-    return (box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2])
-
-
-def _pixel_in_box(
-    box: Int[np.ndarray, "rays 4"], nth: Int[np.ndarray, " rays"], width: int
-) -> Int[np.ndarray, " rays"]:
-    """Number (row-major over the image) of the nth pixel of a box."""
-    row, column = np.divmod(nth, box[:, 3] - box[:, 2])
-    return (box[:, 0] + row) * width + box[:, 2] + column
-
-
-def _pixel_outside_box(
-    box: Int[np.ndarray, "rays 4"], nth: Int[np.ndarray, " rays"], width: int
-) -> Int[np.ndarray, " rays"]:
-    """Number (row-major over the image) of the nth pixel that is not in the box.
-
-    Of each box row that lies before it the pixel skips the box's width; between two box rows are `gap_width` others.
+    Raises:
+        ValueError: A share is out of its range, or a region is named twice.
     """
-    box_width, num_rows = box[:, 3] - box[:, 2], box[:, 1] - box[:, 0]
-    gap_width = width - box_width
-    beyond = nth - (box[:, 0] * width + box[:, 2])
-    rows_before = beyond // np.maximum(gap_width, 1) + 1
-    rows_before = np.where((gap_width == 0) & (beyond >= 0), num_rows, rows_before)
-    return nth + np.clip(rows_before, 0, num_rows) * box_width
+    names, shares = [name for name, _ in config.region_shares], [share for _, share in config.region_shares]
+    if min(shares) <= 0 or sum(shares) > 1 + 1e-6:
+        raise ValueError(f"region_shares: expected shares above 0 that sum to at most 1, got {config.region_shares}")
+    if len(set(names)) != len(names):
+        raise ValueError(f"region_shares: expected each region once, got {names}")
+    if not config.replacement:
+        raise ValueError(f"region_shares: expected none where replacement is False, got {config.region_shares}")
+    if regions is None:
+        raise ValueError(f"region_shares: expected data with regions, got none for {names}")

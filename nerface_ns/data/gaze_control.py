@@ -46,6 +46,7 @@ def _kept_columns(names: Sequence[str], patterns: Sequence[str]) -> Int[np.ndarr
     lowered = [pattern.lower() for pattern in patterns]
 
     def is_kept(name: str) -> bool:
+        """Whether a coefficient is not left to gaze."""
         spellings = name.lower(), canonical_name(name)
         return not any(fnmatchcase(spelling, pattern) for spelling in spellings for pattern in lowered)
 

@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerface_ns.data.face_pixel_sampler import FacePixelSampler, FacePixelSamplerConfig, face_box_to_pixels
+from nerface_ns.data.face_pixel_sampler import FacePixelSampler, FacePixelSamplerConfig
+from nerface_ns.data.frame_regions import FrameRegions
+from nerface_ns.data.pixel_boxes import face_box_to_pixels
 
 FACE, IMAGE = "face", "image"
 """Names of the face box and of the whole image among the places of patches."""
@@ -44,6 +46,7 @@ class PatchPixelSampler(FacePixelSampler):
         face_boxes: Fractions, one box per image.
         region_boxes: Fractions by region name.
         height, width: Image size in pixels.
+        regions: Where regions are, which `region_shares` needs.
 
     Raises:
         ValueError: A patch does not fit the image, or the data have no box for one of its places.
@@ -59,8 +62,9 @@ class PatchPixelSampler(FacePixelSampler):
         region_boxes: dict[str, Float[Tensor, "images 4"]],
         height: int,
         width: int,
+        regions: FrameRegions | None = None,
     ) -> None:
-        super().__init__(config, num_rays_per_batch, face_boxes, region_boxes, height, width)
+        super().__init__(config, num_rays_per_batch, face_boxes, region_boxes, height, width, regions)
         self.patch_corners: list[tuple[np.ndarray, np.ndarray]] = []
         if config.patches_from_step < 0:
             return

@@ -95,6 +95,7 @@ def check_numba() -> CheckResult:
 
     @numba.njit
     def sum_of_squares(count):
+        """Return the sum of the squares up to a number."""
         total = 0
         for i in range(1, count + 1):
             total += i * i

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Iterable, List, Optional
+from typing import Any, Iterable, List, Optional
 
 COMPATIBILITY_HEADER = Path(__file__).with_name("nerfacc_cuda13.h")
 LIBRARY_HEADERS = {"cublas_v2.h": "cublas", "cusparse.h": "cusparse", "cusolverDn.h": "cusolver", "curand.h": "curand"}
@@ -57,9 +57,9 @@ def enable_nerfacc_compat() -> bool:
     _prepend_to_path_variable("PATH", root / "bin")
     os.environ["CUDA_HOME"] = str(root)
     # torch reads CUDA_HOME once, when this module is imported, which other packages may have done already.
-    cpp_extension = sys.modules.get("torch.utils.cpp_extension")
+    cpp_extension: Any = sys.modules.get("torch.utils.cpp_extension")
     if cpp_extension is not None:
-        cpp_extension.CUDA_HOME = str(root)  # pyright: ignore[reportAttributeAccessIssue]
+        cpp_extension.CUDA_HOME = str(root)
     if major < 13:
         return False
     flags = os.environ.get("NVCC_PREPEND_FLAGS", "")

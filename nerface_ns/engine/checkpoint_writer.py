@@ -23,6 +23,7 @@ class _Sink:
         self.num_bytes = 0
 
     def write(self, data: Any) -> int:
+        """Take bytes, and drop them once a write has failed."""
         num_bytes = memoryview(data).nbytes
         self.num_bytes += num_bytes
         if self.error is None:

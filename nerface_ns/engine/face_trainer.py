@@ -12,11 +12,13 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from nerface_ns.data.merged_identities import split_folders
 from nerface_ns.engine.checkpoint_file import checkpoint_path, newest_checkpoint, optimizer_steps, read_checkpoint
 from nerface_ns.engine.group_choice import GroupChoice
 from nerface_ns.engine.guarded_trainer import GuardedTrainer
 from nerface_ns.engine.loading_report import loading_table
 from nerface_ns.engine.more_frames import frame_rows, stored_frame_names, widen_ranges, with_more_frames
+from nerface_ns.engine.more_identities import with_more_identities
 from nerface_ns.engine.partial_loading import compare
 from nerface_ns.engine.training_state import FACE_STATE, frame_names, load_training_state
 
@@ -36,6 +38,18 @@ class FaceTrainerConfig(TrainerConfig):
     load_more_frames: bool = False
     """Take a whole checkpoint of fewer training frames, all of which the data must still have by name: their latent
     codes, cameras and corrections are kept, and those of new frames start at zero."""
+    load_identities: bool = False
+    """Start a new training, at step 0, from a checkpoint of fewer persons, who come first in the data's list: they are
+    kept, and new ones start from them."""
+    new_identity_like: Optional[str] = None
+    """Known person as whom new ones start; without it as the mean of all."""
+
+    def set_experiment_name(self) -> None:
+        """Name a run of several persons after all of them."""
+        folders = split_folders(self.pipeline.datamanager.data)  # type: ignore[attr-defined]
+        if self.experiment_name is None and len(folders) > 1:
+            self.experiment_name = "+".join(folder.name for folder in folders)
+        super().set_experiment_name()
 
 
 class FaceTrainer(GuardedTrainer):
@@ -55,7 +69,12 @@ class FaceTrainer(GuardedTrainer):
             raise ValueError(f"--load-more-frames: expected a whole checkpoint, got {self.group_choice.option} as well")
         if self._takes_more_frames and config.load_dir is None and config.load_checkpoint is None:
             raise ValueError("--load-more-frames: expected --load-dir or --load-checkpoint as well, got neither")
-        if self.group_choice is not None:
+        self._takes_identities = getattr(config, "load_identities", False)
+        if self._takes_identities and (self._takes_more_frames or self.group_choice is not None):
+            raise ValueError("--load-identities: expected neither --load-more-frames, --load-only nor --load-ignore")
+        if self._takes_identities and config.load_dir is None and config.load_checkpoint is None:
+            raise ValueError("--load-identities: expected --load-dir or --load-checkpoint as well, got neither")
+        if self.group_choice is not None or self._takes_identities:
             self._checkpoint_path()  # a checkpoint that is not there is found out before the data are read
 
     def _checkpoint_path(self) -> Path:
@@ -74,7 +93,8 @@ class FaceTrainer(GuardedTrainer):
         self._partial = compare(path, self._stored, self.pipeline, optimizers.parameters, self.group_choice)
         if any(tensor.outcome == "mismatched" for tensor in self._partial.tensors):
             CONSOLE.print(loading_table(self._partial, {}))
-        self._partial.check(len(self.pipeline.datamanager.train_dataset))  # type: ignore[arg-type]
+        datamanager: Any = self.pipeline.datamanager
+        self._partial.check(len(datamanager.train_dataset))
         return optimizers
 
     def _read_checkpoint(self) -> Tuple[Path, Dict[str, Any]]:
@@ -89,6 +109,9 @@ class FaceTrainer(GuardedTrainer):
 
     def _load_checkpoint(self) -> None:
         """Load what is asked for; called by `setup`."""
+        if self._takes_identities:
+            self._load_identities(*self._read_checkpoint())
+            return
         if self.group_choice is None:
             if self.config.load_dir is None and self.config.load_checkpoint is None:
                 super()._load_checkpoint()
@@ -104,6 +127,17 @@ class FaceTrainer(GuardedTrainer):
         CONSOLE.print(loading_table(self._partial, done))
         CONSOLE.print(f"Training starts at step {self._start_step}.")
         self._partial.taken.clear()
+
+    def _load_identities(self, path: Path, stored: Dict[str, Any]) -> None:
+        """Load a checkpoint of fewer persons; schedules and moments start anew."""
+        model: Any = self.pipeline.model
+        names = stored_frame_names(stored), frame_names(self)
+        like = getattr(self.config, "new_identity_like", None)
+        state = with_more_identities(path, stored["pipeline"], model, *names, like)
+        self.pipeline.load_pipeline(state, 0)
+        widen_ranges(model)
+        model.reopen_space(self.pipeline.datamanager.train_dataset)  # type: ignore[union-attr]
+        CONSOLE.print(f"Done loading {path}; {', '.join(model.identities.names)}: the last start anew", soft_wrap=True)
 
     def _load_whole(self, path: Path, stored: Dict[str, Any]) -> None:
         """Load as nerfstudio does, and what it has no place for; name the file where the data's sizes differ."""

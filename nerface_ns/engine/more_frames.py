@@ -24,26 +24,32 @@ def stored_frame_names(stored: Dict[str, Any]) -> Optional[List[str]]:
     return stored.get(FACE_STATE, {}).get("frame_names")
 
 
-def frame_rows(source: Path, before: Optional[Sequence[str]], now: Optional[Sequence[str]]) -> List[int]:
+def frame_rows(
+    source: Path,
+    before: Optional[Sequence[str]],
+    now: Optional[Sequence[str]],
+    option: str = "--load-more-frames",
+) -> List[int]:
     """Return each frame's row in the checkpoint; -1 for those that are new.
 
     Args:
         source: The checkpoint, for messages.
         before: Names of the frames that it was trained on.
         now: Names of the training frames.
+        option: What asks for it, for messages.
 
     Raises:
         ValueError: A name is missing, so that codes would change hands or be lost.
     """
     if before is None or now is None:
         raise ValueError(
-            f"{source}: --load-more-frames: expected the names of the frames in the checkpoint and in the data, got "
+            f"{source}: {option}: expected the names of the frames in the checkpoint and in the data, got "
             "none; checkpoints have them since this option exists"
         )
     gone = sorted(set(before) - set(now))
     if gone:
         raise ValueError(
-            f"{source}: --load-more-frames: expected all {len(before)} frames of the checkpoint among the "
+            f"{source}: {option}: expected all {len(before)} frames of the checkpoint among the "
             f"{len(now)} training frames, got none named {gone[0]}"
             + (f", nor {len(gone) - 1} others" if len(gone) > 1 else "")
         )
@@ -67,7 +73,7 @@ def with_more_frames(
     """
     fresh = {plain_name(name): value for name, value in pipeline.state_dict().items()}
     state = {
-        name: _fitted(value, fresh[plain_name(name)], rows) if plain_name(name).startswith(TABLES) else value
+        name: fitted_rows(value, fresh[plain_name(name)], rows) if is_per_frame(plain_name(name)) else value
         for name, value in stored["pipeline"].items()
     }
     moments = dict(stored["optimizers"])
@@ -78,8 +84,13 @@ def with_more_frames(
     return {**stored, "pipeline": state, "optimizers": moments, FACE_STATE: {**stored[FACE_STATE], "gradients": {}}}
 
 
-def _fitted(value: Tensor, fresh: Tensor, rows: Sequence[int]) -> Tensor:
-    """Rows of old frames from a stored table, and of new ones from an untrained one; other tensors as stored."""
+def is_per_frame(name: str) -> bool:
+    """Whether a tensor of a pipeline may have a row for each training frame."""
+    return name.startswith(TABLES)
+
+
+def fitted_rows(value: Tensor, fresh: Tensor, rows: Sequence[int]) -> Tensor:
+    """Return rows of old frames from a stored table, of new ones from an untrained one; other tensors as stored."""
     picked = torch.tensor(rows)
     if value.dim() == 0 or len(value) != int(picked.max()) + 1 or fresh.shape != (len(rows), *value.shape[1:]):
         return value
@@ -89,18 +100,24 @@ def _fitted(value: Tensor, fresh: Tensor, rows: Sequence[int]) -> Tensor:
 
 def _fitted_moments(moments: Dict[str, Any], parameter: Tensor, rows: Sequence[int]) -> Dict[str, Any]:
     zero = torch.zeros_like(parameter, device="cpu")
-    return {name: _fitted(value, zero, rows) if isinstance(value, Tensor) else value for name, value in moments.items()}
+    return {
+        name: fitted_rows(value, zero, rows) if isinstance(value, Tensor) else value for name, value in moments.items()
+    }
 
 
 @torch.no_grad()
 def widen_ranges(model: Any) -> None:
     """Let a loaded model's ranges of expressions, gaze and poses take in its new frames; units stay as they were."""
-    ranges = [(model.expression_encoding, model.track)]
+    ranges = [(model.expression_encoding, model.track.expression)]
     if getattr(model, "has_gaze", False):
-        ranges.append((model.gaze_range, model.gaze_track))
-    for trained, track in ranges:
-        trained.low.copy_(torch.minimum(trained.low, track.expression.amin(dim=0)))
-        trained.high.copy_(torch.maximum(trained.high, track.expression.amax(dim=0)))
+        ranges.append((model.gaze_range, model.gaze_track.expression))
+    if model.identities is not None:
+        whose = model.identities.frame_identity
+        own = [model.track.expression[whose == person] for person in range(len(model.identities.names))]
+        ranges += list(zip(model.identities.encodings, own))
+    for trained, values in ranges:
+        trained.low.copy_(torch.minimum(trained.low, values.amin(dim=0)))
+        trained.high.copy_(torch.maximum(trained.high, values.amax(dim=0)))
     if not model.has_tracked_poses:
         return
     pose, cameras = model.head_pose_encoding, model.train_camera_to_world

@@ -16,15 +16,33 @@ def read_benchmark(path: Path) -> dict[str, Any]:
         FileNotFoundError: There is no such file.
         ValueError: The file is not one that `nerface-benchmark train` wrote.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, got {error}") from error
-    if not isinstance(record, dict) or not {"run", "steps", "wall_s"} <= record.keys():
+    record = read_figures(path, str(path), "what nerface-benchmark train wrote")
+    if not {"run", "steps", "wall_s"} <= record.keys():
         raise ValueError(f"{path}: expected an object with run, steps and wall_s, as nerface-benchmark writes it")
     return record
+
+
+def read_figures(path: Path, where: str, what: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: The file.
+        where: What errors call it.
+        what: What is expected there.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds no JSON object.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{where}: expected {what}, found no file")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{where}: expected JSON, got {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{where}: expected a JSON object, got {type(content).__name__}")
+    return content
 
 
 def table_rows(record: dict[str, Any]) -> list[list[str]]:
@@ -34,6 +52,7 @@ def table_rows(record: dict[str, Any]) -> list[list[str]]:
     head = [run["method"], f"{run['data']}{size}", f"{run['minutes']:g}"]
 
     def cell(figures: dict[str, Any], metric: str, decimals: int) -> str:
+        """Return a figure as the table shows it."""
         value = figures.get(metric)
         return "-" if value is None else f"{value:.{decimals}f}"
 

@@ -67,6 +67,7 @@ class CalibratedEyes:
         bounds = gaze.min(axis=0) - TRUST_RAD, gaze.max(axis=0) + TRUST_RAD
 
         def error_deg(eyes: CalibratedEyes) -> float:
+            """Return the median error of guessed eyes on half of the pictures."""
             found = np.stack([eyes.look(picture, *bounds).gaze for picture in few[::2]])
             return float(np.median(angles_deg(found, gaze[first[::2]])))
 
@@ -97,6 +98,7 @@ class CalibratedEyes:
             return EyeFit((low + high) / 2, 0.0, 0.0)
 
         def missing(gaze: np.ndarray) -> np.ndarray:
+            """Return the weighed differences between expected and seen brightness under a gaze."""
             angle = pixel_angles_deg(outward, gaze_directions(gaze)[..., None, :])
             return np.sqrt(weight) * (self.profile(angle) - pixels.values) / COMMON_ERROR
 
@@ -127,12 +129,14 @@ def _fit(
     root = np.sqrt(pixels.weights)
 
     def unpacked(numbers: np.ndarray) -> tuple[Eyeballs, IrisProfile]:
+        """Return eyeballs and profile that a step from the start leads to."""
         centers = start.centers + start.radius * numbers[:6].reshape(2, 3)
         factors = np.exp(numbers[7:])
         eyeballs = Eyeballs(centers, start.radius * float(np.exp(numbers[6])))
         return eyeballs, IrisProfile(*(float(value) for value in profile.numbers() * factors))
 
     def missing(numbers: np.ndarray) -> np.ndarray:
+        """Return the weighed differences between expected and seen brightness, and a pull to the start."""
         eyeballs, expected = unpacked(numbers)
         angle = pixel_angles_deg(pixels.outward(eyeballs), directions)
         # A weak pull to the start holds what the pictures leave open, the depth before all.

@@ -120,6 +120,7 @@ class GazeCorrection:
         missing = (truth - found)[is_open]
 
         def error(numbers: np.ndarray) -> np.ndarray:
+            """Return what a correction leaves of the errors."""
             return (terms @ numbers.reshape(2, 5).T - missing).ravel()
 
         fitted = least_squares(error, np.zeros(10), loss="cauchy", f_scale=TYPICAL_ERROR_RAD)

@@ -108,6 +108,7 @@ def measure_gaze(
     number = 0
 
     def picture_done(name: str, target: tuple[float, float], image: Tensor | None) -> None:
+        """Count a picture and tell of it."""
         nonlocal number
         number += 1
         if done is not None:

@@ -136,10 +136,12 @@ def fit_eyeballs(
     directions, scale = gaze_directions(gaze), start.radius
 
     def eyeballs(numbers: np.ndarray) -> Eyeballs:
+        """Return the eyeballs that a step from the start leads to."""
         centers = start.centers + scale * numbers[:6].reshape(2, 3)
         return replace(start, centers=centers, radius=scale * float(np.exp(numbers[6])))
 
     def misplacement(numbers: np.ndarray) -> np.ndarray:
+        """Return the weighed distances between irises as they would be and as seen, and a pull to the start."""
         eyes = eyeballs(numbers)
         points = eyes.centers + eyes.radius * directions[:, None]
         found = np.stack([picture.project(place) for picture, place in zip(pictures, points)])

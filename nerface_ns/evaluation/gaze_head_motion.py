@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from nerface_ns.tracking.head_motion import rotation_from_vector
+
 STEPS, FINISHED = 8, 1e-6
 """Gauss-Newton steps at most, and the turn (radians, or shift over the head's size) after which they end."""
 BLUR_PX = 1.0
@@ -101,7 +103,7 @@ def head_motion(
         matrix = (weight[:, None] * system).T @ system
         damping = 1e-6 * np.trace(matrix) * np.eye(6) + 1e-12 * np.eye(6)
         step = np.linalg.solve(matrix + damping, system.T @ (weight * missing))
-        rotation, shift = _rotation(step[:3]) @ rotation, shift + reach * step[3:]
+        rotation, shift = rotation_from_vector(step[None, :3])[0] @ rotation, shift + reach * step[3:]
         if np.abs(step).max() < FINISHED:
             break
     moved, _ = _projected(pivot + (points - pivot) @ rotation.T + shift, camera_to_world, intrinsics_px)
@@ -138,13 +140,3 @@ def _angle_deg(rotation: np.ndarray) -> float:
     """Angle of a rotation."""
     cosine, sine = (np.trace(rotation) - 1) / 2, np.linalg.norm(rotation - rotation.T) / 8**0.5
     return float(np.rad2deg(np.arctan2(sine, cosine)))
-
-
-def _rotation(turn: np.ndarray) -> np.ndarray:
-    """Rotation of an axis times an angle."""
-    angle = np.linalg.norm(turn)
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z = turn / angle
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross

@@ -30,6 +30,7 @@ def flat_window_ssim(render: Float[Tensor, "height width 3"], truth: Float[Tenso
     first, second = (image.double().permute(2, 0, 1)[None] for image in (render, truth))
 
     def mean(values: Tensor) -> Tensor:
+        """Return the means of all windows."""
         return avg_pool2d(values, WINDOW_PX, stride=1)
 
     first_mean, second_mean = mean(first), mean(second)

@@ -41,6 +41,7 @@ def load_run(
     from nerfstudio.utils.eval_utils import eval_setup
 
     def prepare(config: Any) -> Any:
+        """Point the run at its folder, and put in what is asked for."""
         model_dir = config_path.parent / config.relative_model_dir
         if not any(model_dir.glob("step-*.ckpt")):
             raise FileNotFoundError(f"{model_dir}: expected a checkpoint (step-*.ckpt) of {config_path}, found none")

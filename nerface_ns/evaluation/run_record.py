@@ -80,6 +80,7 @@ def source_commit() -> str | None:
     root = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str:
+        """Return what a git command prints."""
         command = ["git", "-C", str(root), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 

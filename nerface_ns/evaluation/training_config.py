@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nerface_ns.data.dataparsers.demo_dataparser import embedded_settings
+from nerface_ns.data.merged_identities import split_folders
+
 
 def method_names() -> list[str]:
     """Return the names of the methods that are installed."""
@@ -70,7 +73,8 @@ def training_config(
         FileNotFoundError: There is no such dataset.
         ValueError: Unknown method or dataparser, or a dataparser without the option that is asked for.
     """
-    if data is not None and not data.exists():
+    # The folders of several persons are looked for by the dataparser, and it knows the embedded heads' names.
+    if data is not None and not data.exists() and len(split_folders(data)) < 2 and embedded_settings(data) is None:
         raise FileNotFoundError(f"--data {data}: no such file or folder")
     config = parse_method_config(method, dataparser, overrides)
     config.output_dir = output_dir

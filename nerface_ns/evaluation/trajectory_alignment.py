@@ -73,9 +73,11 @@ def pose_errors(estimate: Float[np.ndarray, "n 3 4"], truth: Float[np.ndarray, "
     distance = np.linalg.norm(truth[:, :, 3], axis=1).mean()
 
     def head(cameras: np.ndarray) -> np.ndarray:
+        """Return where the world's origin is in the cameras."""
         return -np.einsum("nij,ni->nj", cameras[:, :, :3], cameras[:, :, 3])
 
     def rms(vectors: np.ndarray) -> float:
+        """Return the root mean square of the lengths."""
         return float(np.sqrt((vectors**2).sum(axis=-1).mean()))
 
     return PoseErrors(

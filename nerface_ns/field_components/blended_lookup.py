@@ -132,6 +132,7 @@ class _KernelLookup(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, frame_rows: Tensor, tables: Tensor, levels: TableLevels) -> Tensor:
+        """Look up all levels, and keep what the derivatives need."""
         from nerface_ns.field_components import blended_kernels  # numba is slow to import
 
         whole = (np.asarray(part, np.int64) for part in (levels.first_rows, levels.resolutions, levels.sizes))
@@ -146,6 +147,7 @@ class _KernelLookup(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
+        """Return the derivatives by points and tables."""
         from nerface_ns.field_components import blended_kernels  # numba is slow to import
 
         points, frame_rows, tables = ctx.saved_tensors

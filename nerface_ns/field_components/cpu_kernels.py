@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any, Callable
 
@@ -19,8 +20,18 @@ def parallel_kernel(function: Callable[..., None]) -> Callable[..., None]:
     compiled = numba.njit(parallel=True, fastmath=True, cache=True)(function)
 
     def call(*arguments: Any) -> None:
-        with _KERNEL_LOCK:
-            compiled(*arguments)
+        """Run the kernel while no other thread runs one."""
+        # nerfstudio's viewer breaks pictures off by an exception from a trace function. It may come at any line, also
+        # where the lock is held and `with` does not let go of it any more; so nothing is traced meanwhile.
+        trace = sys.gettrace()
+        if trace is not None:
+            sys.settrace(None)
+        try:
+            with _KERNEL_LOCK:
+                compiled(*arguments)
+        finally:
+            if trace is not None:
+                sys.settrace(trace)
 
     call.__doc__ = function.__doc__
     return call

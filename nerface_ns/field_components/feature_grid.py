@@ -97,6 +97,7 @@ class _KernelLookup(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, table: Tensor, resolutions: Tuple[int, ...]) -> Tensor:
+        """Look up all levels, and keep what the derivatives need."""
         from nerface_ns.field_components import grid_kernels  # numba is slow to import
 
         levels = np.asarray(resolutions, dtype=np.int64)
@@ -109,6 +110,7 @@ class _KernelLookup(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
+        """Return the derivatives by points and table."""
         from nerface_ns.field_components import grid_kernels  # numba is slow to import
 
         points, table = ctx.saved_tensors

@@ -34,12 +34,14 @@ class _PerFrameMatmul(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, matrices: Tensor, counts: List[int]) -> Tensor:
+        """Multiply each frame's rows by its matrix."""
         ctx.save_for_backward(features, matrices)
         ctx.counts = counts
         return torch.cat([part @ matrix for part, matrix in zip(features.split(counts), matrices)])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
+        """Return the derivatives by features and matrices."""
         features, matrices = ctx.saved_tensors
         parts = gradients[0].split(ctx.counts)
         feature_grad = torch.cat([part @ matrix.T for part, matrix in zip(parts, matrices)])

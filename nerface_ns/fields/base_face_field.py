@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Type
+from typing import Any, List, Tuple, Type
 
 from jaxtyping import Float, Int
 from nerfstudio.configs.base_config import InstantiateConfig
 from nerfstudio.data.scene_box import SceneBox
 from torch import Tensor, nn
+from torch.nn import Parameter
 
 from nerface_ns.conditioning.face_condition import FaceCondition
 
@@ -36,6 +37,8 @@ class FaceField(nn.Module):
     """
 
     aabb: Tensor
+    colour_modules: Tuple[str, ...] = ()
+    """Names of the modules on which colours depend and density does not."""
 
     def __init__(self, config: FaceFieldConfig, scene_box: SceneBox, num_coefficients: int, code_length: int) -> None:
         super().__init__()
@@ -47,6 +50,11 @@ class FaceField(nn.Module):
     def normalise(self, positions: Float[Tensor, "num_samples 3"]) -> Float[Tensor, "num_samples 3"]:
         """Map the scene box to [0, 1]^3."""
         return (positions - self.aabb[0]) / (self.aabb[1] - self.aabb[0])
+
+    def colour_parameters(self) -> List[Parameter]:
+        """Return the parameters on which colours depend and density does not."""
+        modules = [getattr(self, name) for name in self.colour_modules if hasattr(self, name)]
+        return [parameter for module in modules for parameter in module.parameters()]
 
     def prepare(self, condition: FaceCondition) -> Any:
         """Compute whatever the frames alone decide; handed on to `get_density` and `get_rgb`."""

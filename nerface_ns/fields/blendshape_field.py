@@ -136,7 +136,7 @@ class BlendshapeField(FeatureField):
             along = self._reorder(directions)
             seen.append(components_from_spherical_harmonics(self.config.direction_degree, along))
         told, rotation = prepared.latent_code, prepared.camera_rotation
-        return self.decode_colour(seen, geometry, told, rotation, frame_rows)
+        return self.decode_colour(seen, geometry, told, rotation[frame_rows], frame_rows)
 
     def _reorder(self, vectors: Float[Tensor, "num_samples 3"]) -> Float[Tensor, "num_samples 3"]:
         """Order coordinates as the tables know them."""

@@ -51,6 +51,7 @@ class FeatureField(FaceField):
     config: FeatureFieldConfig
     deformation: Any
     density_gain: float = DENSITY_GAIN
+    colour_modules = ("normal", "colour_first", "colour_rest")
 
     def __init__(
         self, config: FeatureFieldConfig, scene_box: SceneBox, num_coefficients: int, code_length: int
@@ -113,14 +114,14 @@ class FeatureField(FaceField):
         seen: Sequence[Tensor],
         geometry: Float[Tensor, "num_samples num_geometry"],
         told: Float[Tensor, "num_frames num_told"],
-        camera_rotation: Float[Tensor, "num_frames 3 3"],
+        sample_rotation: Float[Tensor, "num_samples 3 3"],
         frame_rows: Int[Tensor, "num_samples"],
     ) -> Float[Tensor, "num_samples 3"]:
         """Return colours of what a sample's colour network sees and its frame's is told, under the camera's light."""
         light = []
         if self.config.light_from_camera:
             normals = nn.functional.normalize(self.normal(geometry), dim=-1, eps=1e-6)
-            light = [light_features(rotate_to_camera(normals, camera_rotation[frame_rows]))]
+            light = [light_features(rotate_to_camera(normals, sample_rotation))]
         hidden = self.colour_first(torch.cat([*seen, *light], dim=-1), told, frame_rows)
         return self.colour_rest(hidden)
 

@@ -133,9 +133,9 @@ class GazeField(WarpedGridField):
 
     def get_density(
         self, positions: Float[Tensor, "num_samples 3"], frame_rows: Int[Tensor, "num_samples"], prepared: Any
-    ) -> tuple[Float[Tensor, "num_samples"], tuple[Tensor, Tensor]]:
+    ) -> tuple[Float[Tensor, "num_samples"], tuple[Tensor, ...]]:
         """Return density, and the merged streams' features and geometry features."""
-        density, (features, geometry) = super().get_density(positions, frame_rows, prepared)
+        density, (features, geometry, *shares) = super().get_density(positions, frame_rows, prepared)
         offsets, is_second, weight = self.eyes.locate(positions)
         rows = (weight > 0).nonzero()[:, 0]
         outputs = self.eyes(offsets[rows], is_second[rows], frame_rows[rows], prepared.deformation.gaze)
@@ -146,7 +146,7 @@ class GazeField(WarpedGridField):
         merged_density, merged = self._merge(face_density, face, eye_density, outputs[:, 1:])
         density = density.index_copy(0, rows, merged_density)
         together = torch.cat([features, geometry], dim=-1).index_copy(0, rows, merged)
-        return density, (together[:, : features.shape[1]], together[:, features.shape[1] :])
+        return density, (together[:, : features.shape[1]], together[:, features.shape[1] :], *shares)
 
     def _merge(
         self, face_density: Tensor, face: Tensor, eye_density: Tensor, eye: Tensor

@@ -71,6 +71,7 @@ class NeRFaceField(FaceField):
     """
 
     config: NeRFaceFieldConfig
+    colour_modules = ("colour", "rgb")
 
     def __init__(
         self, config: NeRFaceFieldConfig, scene_box: SceneBox, num_coefficients: int, code_length: int

@@ -58,6 +58,7 @@ class SirenField(FaceField):
     """
 
     config: SirenFieldConfig
+    colour_modules = ("colour", "rgb")
 
     def __init__(self, config: SirenFieldConfig, scene_box: SceneBox, num_coefficients: int, code_length: int) -> None:
         super().__init__(config, scene_box, num_coefficients, code_length)

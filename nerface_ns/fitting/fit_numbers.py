@@ -44,7 +44,7 @@ class FitNumbers:
         """
         expression = TrainedSpread.of(subject.train_expression, most)
         # The code of unseen frames, such as zero, need not lie among the trained ones.
-        code = TrainedSpread.of(subject.model.latent_codes.codes, most, keeps_range=False)
+        code = TrainedSpread.of(subject.model.latent_codes.codes[subject.frames], most, keeps_range=False)
         gaze = None if subject.train_gaze is None else TrainedSpread.of(subject.train_gaze, 2)
         return cls(expression, code, gaze)
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from nerface_ns.conditioning import keys
 from nerface_ns.evaluation.comparison_image import ERROR_AT_WHITE, colors_to_bytes, error_image, label_strip
 from nerface_ns.fitting.photo_view import SEEN_OPACITY, PhotoView, Shown, smoothed
 from nerface_ns.tracks.fitted_state import FittedState
@@ -54,7 +55,16 @@ class FittedPhoto:
             method=method,
             photo=self.view.photo.name,
             figures=self.figures,
+            identity=self._identity(),
         )
+
+    def _identity(self) -> dict[str, float]:
+        """Shares of persons by name, where the model knows several."""
+        shares = (self.view.camera.metadata or {}).get(keys.IDENTITY_SHARES)
+        if shares is None:
+            return {}
+        named = zip(self.view.model.identities.names, shares.flatten().tolist())
+        return {name: round(share, 6) for name, share in named if share > 0}
 
     def comparison(self) -> UInt8[np.ndarray, "height width 3"]:
         """Return photo, fit and error side by side; pixels that were not compared are dark in the error."""

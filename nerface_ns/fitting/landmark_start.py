@@ -64,7 +64,7 @@ class LandmarkStart:
         dataset = subject.pipeline.datamanager.train_dataset
         for frame in frames:
             trained: Any = subject.cameras[frame : frame + 1]
-            there = self._pose(dataset.get_data(frame)["image"][..., :3], trained)
+            there = self._pose(dataset.get_data(int(subject.frames[frame]))["image"][..., :3], trained)
             if there is not None:
                 pose = trained.camera_to_worlds[0].float().cpu()
                 return Start(frame, carried_over(pose, subject.pivot, there, found), 1.0)

@@ -69,10 +69,12 @@ class LeastSquares:
         place = torch.cat([*own, shared]).double()
 
         def split(place: Tensor) -> tuple[list[Tensor], Tensor]:
+            """Return every residual's own numbers, and those that all share."""
             parts = place.float()
             return list(parts[: num_own * count].split(num_own)), parts[num_own * count :]
 
         def values(place: Tensor) -> list[Tensor]:
+            """Return all residuals at a place."""
             each, common = split(place)
             return [residual(numbers, common) for residual, numbers in zip(residuals, each)]
 

@@ -62,6 +62,7 @@ class PhotoFitter:
         subject: The person of a trained run.
         settings: How.
         landmarks: Finds a start by landmarks too, where MediaPipe is there.
+        least_fit: Correlation over the head of photograph and fit under which it is no fit.
     """
 
     def __init__(
@@ -69,12 +70,16 @@ class PhotoFitter:
         subject: RenderSubject,
         settings: FitSettings | None = None,
         landmarks: LandmarkStart | None = None,
+        least_fit: float | None = None,
     ) -> None:
+        self.least_fit = LEAST_FIT if least_fit is None else least_fit
         self.landmarks = landmarks
         self.subject, self.settings = subject, settings or FitSettings()
         self.settings.check()
         self.model = subject.model.eval()
         background = subject.model.background.image
+        if subject.shares is not None and len(background) > 1:
+            background = background[int(subject.shares.argmax())]
         self.cuts_borders = float(background.detach().max()) > BLACK_BACKGROUND
         """Whether black borders of a photo are none of its background."""
         self.numbers = FitNumbers.of(subject, self.settings.expressions)
@@ -108,12 +113,18 @@ class PhotoFitter:
         seconds = (time.perf_counter() - begin) / len(photos)
         for result in fitted:
             result.figures["seconds"] = round(seconds, 3)
-            if result.figures["correlation"] < LEAST_FIT:
+            if result.figures["correlation"] < self.least_fit:
                 raise ValueError(
                     f"{result.view.photo.name}: expected a photo of the person of this run; the best fit's head and "
-                    f"the photo correlate by {result.figures['correlation']:.2f}, at least {LEAST_FIT} wanted"
+                    f"the photo correlate by {result.figures['correlation']:.2f}, at least {self.least_fit} wanted"
                 )
         return fitted
+
+    def resemblance(self, photo: Photo, focal_px: float | None = None) -> float:
+        """Return the best correlation of a photograph with one of the person's training frames."""
+        view = self._view(photo, photo_camera(self.subject.own_camera, *photo.size, focal_px))
+        starts = find_starts(self.subject, view.photo, view.camera, 1)
+        return starts[0].correlation if starts else 0.0
 
     def _shown(self, place: _Place, code: Tensor) -> Shown:
         return self.numbers.shown(place.pose, place.numbers, code)
@@ -127,7 +138,10 @@ class PhotoFitter:
         """The code that the model gives a frame it was not trained on."""
         numbers = own[POSE_LENGTH : POSE_LENGTH + self.numbers.expression.num_directions]
         expression = self.numbers.expression.decode(numbers)[None].to(self.model.device)
-        return self.model.latent_codes.unseen(expression, *self.model.unseen_code)[0].detach().cpu()
+        shares, identities, like = self.subject.shares, self.model.identities, None
+        if shares is not None and identities is not None:
+            like = identities.frames_like(shares[None].to(self.model.device))
+        return self.model.latent_codes.unseen(expression, *self.model.unseen_code, like)[0].detach().cpu()
 
     def _start(self, photo: Photo, camera: Any) -> _Place:
         """Best place after some steps from several starts."""
@@ -177,6 +191,7 @@ class PhotoFitter:
         iterations: int,
     ) -> tuple[list[_Place], Tensor, float]:
         def residual_of(place: _Place, compared: ComparedPixels) -> Callable[[Tensor, Tensor], Tensor]:
+            """Return one photo's residual as a function of its own numbers and the shared ones."""
             return lambda numbers, shared: compared.residual(self.numbers.shown(place.pose, numbers, shared))
 
         solver = LeastSquares(iterations, HUBER_DELTA, self.settings.photo_weight)

@@ -61,13 +61,19 @@ class PhotoView:
         self.rays = bundle.flatten()
         with torch.no_grad():
             position = self.rays.metadata[keys.PIXEL_POSITION].to(model.device)
-            background = model.background(position, self.aspect).cpu().reshape(height, width, 3)
+            background = model.background(position, self.aspect, self._identity(len(position)))
+            background = background.cpu().reshape(height, width, 3)
         self.scene: Scene = self._scene(background, scene)
         self.truth = photo.image
         if self.scene == "masked":
             assert photo.alpha is not None
             alpha = photo.alpha[..., None]
             self.truth = alpha * photo.image + (1 - alpha) * background
+
+    def _identity(self, count: int) -> Optional[Float[Tensor, "num_pixels num_identities"]]:
+        """Shares of the persons in each pixel, as the camera asks for them."""
+        shares = (self.camera.metadata or {}).get(keys.IDENTITY_SHARES)
+        return None if shares is None else shares.to(self.model.device).expand(count, -1)
 
     def _scene(self, background: Float[Tensor, "height width 3"], asked: str) -> Scene:
         if self.photo.alpha is not None:

@@ -65,7 +65,7 @@ def find_starts(subject: RenderSubject, photo: Photo, camera: Any, count: int) -
     frames = np.unique(np.linspace(0, len(subject.train_expression) - 1, MAX_FRAMES).round().astype(int))
     found = []
     for frame in frames.tolist():
-        image = dataset.get_data(frame)["image"][..., :3].numpy()
+        image = dataset.get_data(int(subject.frames[frame]))["image"][..., :3].numpy()
         height, width = image.shape[:2]
         thumb = cv2.resize(
             image, (round(width * thumb_scale), round(height * thumb_scale)), interpolation=cv2.INTER_AREA
@@ -132,7 +132,7 @@ def _face_box(subject: RenderSubject, dataset: Any, frame: int) -> tuple[float, 
     """Upper, lower, left and right edge of a training frame's face, as shares of the image."""
     boxes = dataset.metadata.get("face_boxes") if getattr(dataset, "metadata", None) else None
     if boxes is not None:
-        box = torch.as_tensor(boxes[frame]).double()
+        box = torch.as_tensor(boxes[int(subject.frames[frame])]).double()
         if bool(torch.isfinite(box).all()):
             return _inner(box.tolist())
     camera: Any = subject.cameras[frame : frame + 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Optional, Tuple, Type
@@ -39,33 +40,48 @@ class Background(nn.Module):
         config: Mode.
         image_size: Height and width of the training images.
         photograph: The data's background photograph.
+        others: Those of further persons in the data, each of whom then has a background; None for one without.
 
     Raises:
         FileNotFoundError: A photograph is asked for, and the data have none.
         ValueError: The photograph cannot be read.
     """
 
-    def __init__(self, config: BackgroundConfig, image_size: Tuple[int, int], photograph: Optional[Path]) -> None:
+    def __init__(
+        self,
+        config: BackgroundConfig,
+        image_size: Tuple[int, int],
+        photograph: Optional[Path],
+        others: Sequence[Optional[Path]] = (),
+    ) -> None:
         super().__init__()
         self.config = config
         self.mode = config.mode
+        photographs = [photograph, *others]
         if self.mode == "auto":
-            self.mode = "learned" if photograph is None else "photograph"
-        if self.mode == "photograph" and photograph is None:
+            self.mode = "learned" if None in photographs else "photograph"
+        if self.mode == "photograph" and None in photographs:
             raise FileNotFoundError(
                 "background.mode photograph: expected a background photograph in the data, got none"
             )
+        images = torch.cat([self._first_image(image_size, path) for path in photographs])
+        self.image = nn.Parameter(images, requires_grad=self.mode == "learned")
+
+    def _first_image(self, image_size: Tuple[int, int], photograph: Optional[Path]) -> Float[Tensor, "1 3 h w"]:
+        """What a background is before training."""
         if self.mode == "colour":
-            image = torch.tensor(config.colour).reshape(1, 1, 3)
+            image = torch.tensor(self.config.colour).reshape(1, 1, 3)
         elif photograph is not None:
             image = torch.from_numpy(read_photograph(photograph, image_size))
         else:
             image = torch.full((*image_size, 3), 0.5)
-        image = image.permute(2, 0, 1)[None].contiguous()
-        self.image = nn.Parameter(image, requires_grad=self.mode == "learned")
+        return image.permute(2, 0, 1)[None].contiguous()
 
     def forward(
-        self, pixel_position: Float[Tensor, "num_rays 2"], aspect: Optional[float] = None
+        self,
+        pixel_position: Float[Tensor, "num_rays 2"],
+        aspect: Optional[float] = None,
+        identity: Optional[Float[Tensor, "num_rays num_identities"]] = None,
     ) -> Float[Tensor, "num_rays 3"]:
         """Return background colours in [0, 1]; where a viewer's or a camera path's crop names one, its colour.
 
@@ -73,6 +89,7 @@ class Background(nn.Module):
             pixel_position: Column and row of pixel centres as fractions of the image.
             aspect: Width over height of the rendered image where it differs from the training images': the
                 background then covers it, cut at two edges.
+            identity: Shares of the persons whose backgrounds these are; None for the first one's.
         """
         if renderers.BACKGROUND_COLOR_OVERRIDE is not None:
             return renderers.BACKGROUND_COLOR_OVERRIDE.to(pixel_position).expand(len(pixel_position), 3)
@@ -80,10 +97,14 @@ class Background(nn.Module):
         if aspect is not None:
             ratio = aspect / (self.image.shape[3] / self.image.shape[2])
             centred = centred * centred.new_tensor([min(ratio, 1.0), min(1 / ratio, 1.0)])
+        # One picture whose channels are those of all persons.
+        image = self.image[:1] if identity is None else self.image.flatten(0, 1)[None]
         colours = nn.functional.grid_sample(
-            self.image, centred[None, None], mode="bilinear", padding_mode="border", align_corners=False
-        )
-        return colours[0, :, 0].T.clamp(0, 1)
+            image, centred[None, None], mode="bilinear", padding_mode="border", align_corners=False
+        )[0, :, 0].T
+        if identity is not None:
+            colours = (identity[:, :, None] * colours.unflatten(1, (-1, 3))).sum(dim=1)
+        return colours.clamp(0, 1)
 
 
 def read_photograph(path: Path, image_size: Tuple[int, int]) -> np.ndarray:

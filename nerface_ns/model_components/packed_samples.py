@@ -94,6 +94,7 @@ class _KernelWeights(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, densities: Tensor, t_starts: Tensor, t_ends: Tensor, first_sample: Tensor) -> Tensor:
+        """Compute the weights, and keep what the derivatives need."""
         from nerface_ns.model_components import ray_kernels  # numba is slow to import
 
         weights = torch.empty_like(densities)
@@ -105,6 +106,7 @@ class _KernelWeights(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
+        """Return the derivatives by the densities."""
         from nerface_ns.model_components import ray_kernels  # numba is slow to import
 
         density_grad = torch.empty(ctx.weights.shape)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from nerfstudio.configs.base_config import InstantiateConfig
 from torch import Tensor
 
+from nerface_ns.model_components.loss_weights import LossWeights
 from nerface_ns.model_components.patch_distance import PatchDistance, PerceptualLoss, make_patch_distance
 
 
@@ -42,18 +43,20 @@ class StagedLosses:
 
     Args:
         config: Phases and weights.
+        weights: Weights of the step that is made; the constants of the settings without it.
 
     Raises:
         ValueError: A share or a weight is out of its range.
     """
 
-    def __init__(self, config: StagedLossesConfig) -> None:
+    def __init__(self, config: StagedLossesConfig, weights: Optional[LossWeights] = None) -> None:
         if not 0 <= config.patch_share <= 1:
             raise ValueError(f"staged_losses.patch_share: expected a number in [0, 1], got {config.patch_share}")
         for name in ("mask_weight", "patch_photometric_weight", "perceptual_weight", "table_weight"):
             if getattr(config, name) < 0:
                 raise ValueError(f"staged_losses.{name}: expected at least 0, got {getattr(config, name)}")
         self.config = config
+        self.weights = LossWeights(config) if weights is None else weights
         self._patch_distance: Optional[PatchDistance] = None
 
     def make_ready(self) -> None:
@@ -77,7 +80,7 @@ class StagedLosses:
         """
         if patch_rows is None:
             return colour_error.mean()
-        share, weight = self.config.patch_share, self.config.patch_photometric_weight
+        share, weight = self.config.patch_share, self.weights["patch_photometric"]
         single = colour_error[_is_single(len(colour_error), patch_rows)]
         return (1 - share) * single.mean() + share * weight * colour_error[patch_rows].mean()
 
@@ -88,7 +91,7 @@ class StagedLosses:
         patch_rows: Int[Tensor, "patches size size"],
     ) -> Optional[Float[Tensor, ""]]:
         """Return the weighted perceptual distance of a step's patches; None where it is switched off."""
-        weight = self.config.patch_share * self.config.perceptual_weight
+        weight = self.config.patch_share * self.weights["perceptual"]
         if weight == 0 or self.config.perceptual == "none":
             return None
         if self._patch_distance is None:
@@ -100,9 +103,9 @@ class StagedLosses:
         self, step: int, accumulation: Float[Tensor, "rays 1"], alpha: Float[Tensor, "rays 1"]
     ) -> Optional[Float[Tensor, ""]]:
         """Return the weighted difference of opacity and matte; None after its phase."""
-        if step >= self.config.mask_until_step or self.config.mask_weight == 0:
+        if step >= self.config.mask_until_step or self.weights["mask"] == 0:
             return None
-        return self.config.mask_weight * (accumulation - alpha).abs().mean()
+        return self.weights["mask"] * (accumulation - alpha).abs().mean()
 
 
 def _is_single(num_rays: int, patch_rows: Int[Tensor, "patches size size"]) -> Bool[Tensor, "rays"]:

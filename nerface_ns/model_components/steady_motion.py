@@ -95,6 +95,7 @@ def stiffness(motion: Float[np.ndarray, "n 3"]) -> float:
     fourth = (2 - 2 * np.cos(np.pi * np.arange(1, count) / count))[:, None] ** 2
 
     def surprise(weight: float) -> float:
+        """Return how little a stiffness explains the motion, twice its negative log-likelihood."""
         shape = 1 + 1 / (weight * fourth)
         return power.size * np.log((power / shape).mean()) + motion.shape[1] * np.log(shape).sum()
 

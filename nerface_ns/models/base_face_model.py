@@ -19,6 +19,7 @@ from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.expression import ExpressionEncodingConfig
 from nerface_ns.conditioning.face_condition import CodeProtocol, FaceCondition, ask_driver
 from nerface_ns.conditioning.head_pose import HeadPoseEncoding
+from nerface_ns.conditioning.identities import IdentitiesConfig, make_identities
 from nerface_ns.conditioning.latent_codes import LatentCodesConfig
 from nerface_ns.conditioning.recorded_track import RecordedTrack
 from nerface_ns.conditioning.recorded_views import RecordedViews
@@ -31,11 +32,12 @@ from nerface_ns.models.checkpoint_sizes import check_sizes
 from nerface_ns.models.frame_conditions import FrameConditions
 from nerface_ns.models.frame_refinement import FrameRefinement, RefinementConfig
 from nerface_ns.models.logged_pictures import logged_pictures
+from nerface_ns.models.staged_training import StagedTraining, StagedTrainingConfig
 from nerface_ns.viewer.face_panel import FacePanel
 
 
 @dataclass
-class FaceModelConfig(RefinementConfig, ModelConfig):
+class FaceModelConfig(StagedTrainingConfig, RefinementConfig, ModelConfig):
     """Settings of every model of a face."""
 
     _target: Type = field(default_factory=lambda: FaceModel)
@@ -48,6 +50,8 @@ class FaceModelConfig(RefinementConfig, ModelConfig):
     """How tracked coefficients become the network's condition."""
     latent_codes: LatentCodesConfig = field(default_factory=LatentCodesConfig)
     """Per-frame codes."""
+    identities: IdentitiesConfig = field(default_factory=IdentitiesConfig)
+    """Codes of the persons, where the data show several."""
     code_protocol: CodeProtocol = "zero"
     """Latent code of frames that were not trained on: "zero", "mean" of all, "nearest" training expression's, or that
     of training frame `code_frame`."""
@@ -59,7 +63,7 @@ class FaceModelConfig(RefinementConfig, ModelConfig):
     """Steps of a whole training, for schedules inside the model."""
 
 
-class FaceModel(FrameRefinement, FrameConditions, Model):
+class FaceModel(StagedTraining, FrameRefinement, FrameConditions, Model):
     """Base of the models; a method implements `render_rays` and `get_loss_dict`.
 
     Args:
@@ -86,9 +90,14 @@ class FaceModel(FrameRefinement, FrameConditions, Model):
         self.image_size: Tuple[int, int] = metadata["image_size"]
         self.expression_encoding = self.config.expression.setup(train_expression=expression)
         self.latent_codes = self.config.latent_codes.setup(train_expression=expression)
+        # Runs of before there were several persons have no such setting.
+        settings = getattr(self.config, "identities", None) or IdentitiesConfig()
+        self.identities = make_identities(settings, metadata, self.config.expression)
         self.track = RecordedTrack(expression, metadata[keys.TRAIN_TIMES])
         self.background = self.config.background.setup(
-            image_size=self.image_size, photograph=metadata.get("background_filename")
+            image_size=self.image_size,
+            photograph=metadata.get("background_filename"),
+            others=metadata.get(keys.IDENTITY_BACKGROUNDS, ())[1:],
         )
         poses = self.start_poses(metadata)
         self.register_buffer("train_camera_to_world", poses, persistent=False)
@@ -96,16 +105,25 @@ class FaceModel(FrameRefinement, FrameConditions, Model):
         recorded = metadata.get(keys.RECORDED_VIEWS, (poses, expression))
         self.recorded_views = RecordedViews(*recorded)
         self.training_progress = TrainingProgress(self.config.max_num_steps)
+        self.populate_stages()
         self.populate_refinement(metadata)
         self.face_panel = FacePanel(self)  # where nerfstudio's viewer finds it; empty until then
         self._perceptual_distance: Optional[PerceptualDistance] = None
         self.register_load_state_dict_pre_hook(check_sizes)
 
     def make_field(self, config: FaceFieldConfig, with_expression: bool = True) -> FaceField:
-        """Build a radiance field for the data's number of coefficients, or for none, and the model's codes."""
-        num_coefficients = len(self.expression_names) if with_expression else 0
-        code_length = self.config.latent_codes.length
-        return config.setup(scene_box=self.scene_box, num_coefficients=num_coefficients, code_length=code_length)
+        """Build a radiance field for the data's number of coefficients, or for none, and the model's codes.
+
+        A person's code counts as expression and as latent code: a field is conditioned on it wherever it is on these.
+        """
+        identity_length = 0 if self.identities is None else self.identities.codes.shape[1]
+        sizes = {
+            "num_coefficients": (len(self.expression_names) if with_expression else 0) + identity_length,
+            "code_length": self.config.latent_codes.length + identity_length,
+        }
+        if self.identities is not None and hasattr(config, "identity_grid") and not self.has_gaze:
+            sizes["num_identities"] = len(self.identities.names)
+        return config.setup(scene_box=self.scene_box, **sizes)
 
     def get_outputs(self, ray_bundle: RayBundle) -> Dict[str, Tensor]:
         """Render rays that carry their conditions, as the data manager makes them.
@@ -149,6 +167,9 @@ class FaceModel(FrameRefinement, FrameConditions, Model):
         A model may add metadata to them; they are not on its device yet.
         """
 
+    def reopen_space(self, dataset: Any) -> None:
+        """Forget what was found empty of heads that were known before, where frames of a new one tell it anew."""
+
     @torch.no_grad()
     def get_outputs_for_camera(self, camera: Cameras, obb_box: Optional[OrientedBox] = None) -> Dict[str, Tensor]:
         """Render one camera's whole image; see `get_camera_condition` for the expression it shows."""
@@ -185,7 +206,7 @@ class FaceModel(FrameRefinement, FrameConditions, Model):
         metrics = {"psnr": -10 * torch.log10(error)}
         if "num_samples_per_ray" in outputs:
             metrics["num_samples_per_batch"] = outputs["num_samples_per_ray"].sum()
-        return metrics
+        return {**metrics, **self.stage_metrics()}
 
     def get_image_metrics_and_images(
         self, outputs: Dict[str, Tensor], batch: Dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Dict, List, Literal, Optional, Type
 from jaxtyping import Float
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
 from torch import Tensor
-from torch.nn.functional import huber_loss
 
+from nerface_ns.model_components.losses import colour_errors
 from nerface_ns.model_components.staged_losses import StagedLosses, StagedLossesConfig
 from nerface_ns.models.basis_occupancy import density_over_bases
 from nerface_ns.models.occ_face_model import OccFaceModel, OccFaceModelConfig
@@ -52,7 +52,7 @@ class BlendshapeFaceModel(OccFaceModel):
         super().populate_modules()
         if self.config.huber_delta < 0:
             raise ValueError(f"huber_delta: expected at least 0, got {self.config.huber_delta}")
-        self.staged_losses: StagedLosses = self.config.staged_losses.setup()
+        self.staged_losses: StagedLosses = self.config.staged_losses.setup(weights=self.loss_weights)
         weight = self.config.staged_losses.table_weight
         if weight > 0 and not hasattr(self.field, "table_penalty"):
             raise ValueError(
@@ -68,6 +68,7 @@ class BlendshapeFaceModel(OccFaceModel):
         self.staged_losses.make_ready()
 
         def follow(step: int) -> None:
+            """Remember the step, which decides what the losses weigh."""
             self.step = self.field_age(step)
 
         before = [TrainingCallbackLocation.BEFORE_TRAIN_ITERATION]
@@ -82,25 +83,19 @@ class BlendshapeFaceModel(OccFaceModel):
         """Return weighted loss terms of a step."""
         stages, patch_rows = self.staged_losses, batch.get("patch_rows")
         render, truth = self._compared_colours(outputs, batch)
-        photometric = stages.photometric(self._colour_error(render, truth), patch_rows)
-        losses: Dict[str, Optional[Tensor]] = {"rgb_loss": self.config.photometric_weight * photometric}
+        errors, weights = colour_errors(render, truth, self.config.huber_delta), self.ray_weights(batch)
+        photometric = stages.photometric(errors if weights is None else weights * errors, patch_rows)
+        losses: Dict[str, Optional[Tensor]] = {"rgb_loss": self.loss_weights["photometric"] * photometric}
         if patch_rows is not None:
             losses["perceptual_loss"] = stages.perceptual(render, truth, patch_rows)
         if "alpha" in batch:
             alpha = batch["alpha"].to(self.device)
             losses["mask_loss"] = stages.mask(self.step, outputs["accumulation"], alpha)
-        if self.training and self.config.staged_losses.table_weight > 0:
+        if self.training and self.loss_weights["table"] > 0:
             penalty: Tensor = self.field.table_penalty()  # type: ignore[operator]
-            losses["table_loss"] = self.config.staged_losses.table_weight * penalty
+            losses["table_loss"] = self.loss_weights["table"] * penalty
         given = {name: loss for name, loss in losses.items() if loss is not None}
         return {**given, **self._other_losses(outputs, batch)}
-
-    def _colour_error(self, render: Float[Tensor, "rays 3"], truth: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays"]:
-        """Loss of each ray's colour."""
-        delta = self.config.huber_delta
-        if delta == 0:
-            return (render - truth).abs().mean(dim=-1)
-        return huber_loss(render, truth, delta=delta, reduction="none").mean(dim=-1) / delta
 
     def _density_of_any_expression(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
         """Density of positions as the occupancy grid shall know it."""

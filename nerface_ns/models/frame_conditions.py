@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 import torch
 from jaxtyping import Float, Int
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from torch import Tensor
+from torch.nn import Parameter
 
 from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.face_condition import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from nerface_ns.conditioning.expression import ExpressionEncoding
     from nerface_ns.conditioning.head_pose import HeadPoseEncoding
+    from nerface_ns.conditioning.identities import Identities
     from nerface_ns.conditioning.latent_codes import LatentCodes
     from nerface_ns.conditioning.recorded_track import RecordedTrack
     from nerface_ns.conditioning.recorded_views import RecordedViews
@@ -47,7 +49,9 @@ class FrameConditions(_Base):
         expression_encoding: ExpressionEncoding
         gaze_track: RecordedTrack  # only where has_gaze
         head_pose_encoding: HeadPoseEncoding
+        identities: Optional[Identities]  # only where the data show several persons
         latent_codes: LatentCodes
+        is_rigid: bool
         recorded_views: RecordedViews
         track: RecordedTrack
         train_camera_to_world: Tensor
@@ -71,7 +75,9 @@ class FrameConditions(_Base):
         rotation = metadata[keys.CAMERA_ROTATION][first].reshape(-1, 3, 3)
         camera_to_world = torch.cat([rotation, ray_bundle.origins[first][:, :, None]], dim=-1)
         expression, gaze = (metadata[key][first] if key in metadata else None for key in (keys.EXPRESSION, keys.GAZE))
-        return self.make_condition(camera_to_world, index[first], expression, None, gaze), frame_rows
+        whose = metadata[keys.IDENTITY][first, 0] if keys.IDENTITY in metadata else None
+        identity = None if whose is None else self.identity_shares(whose)
+        return self.make_condition(camera_to_world, index[first], expression, None, gaze, identity), frame_rows
 
     def make_condition(
         self,
@@ -80,6 +86,7 @@ class FrameConditions(_Base):
         expression: Optional[Float[Tensor, "num_frames num_coefficients"]] = None,
         latent_code: Optional[Float[Tensor, "num_frames code_length"]] = None,
         gaze: Optional[Float[Tensor, "num_frames 2"]] = None,
+        identity: Optional[Float[Tensor, "num_frames num_identities"]] = None,
     ) -> FaceCondition:
         """Look up what is known of frames.
 
@@ -90,25 +97,48 @@ class FrameConditions(_Base):
             latent_code: Codes; None takes the training frames', and for others follows the code protocol.
             gaze: Pitch and yaw in radians; None takes those of the training frames, and their mean for others. Without
                 use where gaze is no condition.
+            identity: Shares of the persons; None takes the training frames', and for others the person that is shown.
+                Without use where the model knows one.
         """
         if frame_index is None:
             frame_index = torch.full((len(camera_to_world),), -1, device=self.device)
         if expression is None:
             expression = self.track.expression[frame_index]
         expression = self.correct_expression(expression, frame_index)
+        identities = self.identities
+        if identities is not None and identity is None:
+            identity = identities.of_frames(frame_index)
         if latent_code is None:
-            latent_code = self._look_up_codes(frame_index, expression)
+            latent_code = self._look_up_codes(frame_index, expression, identity)
         rotation, position = camera_to_world[:, :, :3], camera_to_world[:, :, 3]
         pose = self.head_pose_encoding(rotation, position)
-        shown_gaze = self.frame_gaze(gaze, frame_index)
-        return FaceCondition(self.expression_encoding(expression), latent_code, pose, rotation, shown_gaze)
+        # While cameras alone have to explain the head's pose, nothing may stand still in its stead.
+        to_rest = None if self.is_rigid else self.head_pose_encoding.to_rest(rotation, position)
+        encoded, shown_gaze = self.expression_encoding(expression), self.frame_gaze(gaze, frame_index)
+        if identities is not None and identity is not None:
+            code = identities(identity)
+            encoded = torch.cat([identities.encode(expression, identity), code], dim=-1)
+            latent_code = torch.cat([latent_code, code], dim=-1)
+        return FaceCondition(encoded, latent_code, pose, rotation, shown_gaze, identity, to_rest)
 
-    def _look_up_codes(self, frame_index: Tensor, expression: Tensor) -> Tensor:
+    def identity_groups(self) -> Dict[str, List[Parameter]]:
+        """Return the parameter group "identity_codes", where the model knows several persons."""
+        return {} if self.identities is None else {"identity_codes": [self.identities.codes]}
+
+    def identity_shares(self, whose: Int[Tensor, "num_frames"]) -> Optional[Tensor]:
+        """Return the shares of persons given by number; None where the model knows one."""
+        identities = self.identities
+        if identities is None:
+            return None
+        return torch.nn.functional.one_hot(whose.to(self.device), len(identities.names)).float()
+
+    def _look_up_codes(self, frame_index: Tensor, expression: Tensor, identity: Optional[Tensor]) -> Tensor:
         known = frame_index >= 0
         code = self.latent_codes(frame_index.clamp(min=0))
         if known.all():
             return code
-        unseen = self.latent_codes.unseen(expression, *self.unseen_code)
+        likeness = None if identity is None else self.identities.frames_like(identity)  # type: ignore[union-attr]
+        unseen = self.latent_codes.unseen(expression, *self.unseen_code, likeness)
         return torch.where(known[:, None], code, unseen)
 
     def frame_gaze(self, gaze: Optional[Tensor], frame_index: Tensor) -> Optional[Tensor]:
@@ -141,7 +171,26 @@ class FrameConditions(_Base):
         gaze = as_row(gaze, 2, "angles of gaze", poses) if self.has_gaze else None
         camera_to_world = camera.camera_to_worlds.reshape(-1, 3, 4)[:1].to(poses)
         frame_index = None if index is None else index.reshape(-1)[:1].to(self.device)
-        return self.make_condition(camera_to_world, frame_index, expression, latent_code, gaze)
+        identity = self._camera_identity(camera, driven, frame_index)
+        return self.make_condition(camera_to_world, frame_index, expression, latent_code, gaze, identity)
+
+    def _camera_identity(self, camera: Cameras, driven: DrivenFrame, frame_index: Optional[Tensor]) -> Optional[Tensor]:
+        """Return the shares (1, num_identities) that a camera asks for.
+
+        Its own shares, else those of the person whose frame it is, else the driver's, else the recording's at its time.
+        None where it is a training frame's, or says nothing at all.
+        """
+        identities, metadata = self.identities, camera.metadata or {}
+        if identities is None:
+            return None
+        if keys.IDENTITY_SHARES in metadata or driven.identity is not None:
+            asked = metadata.get(keys.IDENTITY_SHARES, driven.identity)
+            return as_row(asked, len(identities.names), "shares of persons", identities.codes)
+        if keys.IDENTITY in metadata:
+            return self.identity_shares(metadata[keys.IDENTITY].reshape(-1)[:1].long())
+        if (frame_index is None or int(frame_index[0]) < 0) and camera.times is not None:
+            return identities.of_frames(self.track.nearest(camera.times.reshape(-1)[:1].to(self.train_camera_to_world)))
+        return None
 
     def _recorded_expression(self, camera: Cameras) -> Tensor:
         if camera.times is not None:

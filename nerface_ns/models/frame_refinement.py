@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nerfstudio.models.base_model import Model
 
     from nerface_ns.conditioning.head_pose import HeadPoseEncoding
+    from nerface_ns.model_components.loss_weights import LossWeights
     from nerface_ns.model_components.schedules import TrainingProgress
 
     _Base = Model
@@ -55,6 +56,7 @@ class FrameRefinement(_Base):
 
     if TYPE_CHECKING:
         head_pose_encoding: HeadPoseEncoding
+        loss_weights: LossWeights
         train_camera_to_world: Tensor
         training_progress: TrainingProgress
 
@@ -99,15 +101,18 @@ class FrameRefinement(_Base):
 
     @property
     def _camera_refinement(self) -> Optional[CameraRefinement]:
-        return self._modules.get("camera_optimizer")  # type: ignore[return-value]
+        return self._optional_module("camera_optimizer")
 
     @property
     def _expression_corrections(self) -> Optional[ExpressionCorrections]:
-        return self._modules.get("expression_corrections")  # type: ignore[return-value]
+        return self._optional_module("expression_corrections")
 
     @property
     def _refine_schedule(self) -> Optional[RefineSchedule]:
-        return self._modules.get("refine_schedule")  # type: ignore[return-value]
+        return self._optional_module("refine_schedule")
+
+    def _optional_module(self, name: str) -> Any:
+        return self._modules.get(name)
 
     @property
     def is_rigid(self) -> bool:
@@ -170,8 +175,12 @@ class FrameRefinement(_Base):
         frames = self._drawn_frames
         if frames is None or len(frames) == 0:
             return {}
-        parts = {"camera_loss": self._camera_refinement, "expression_loss": self._expression_corrections}
-        return {name: part.penalty(frames) for name, part in parts.items() if part is not None and not part.is_frozen}
+        parts = {"camera": self._camera_refinement, "expression": self._expression_corrections}
+        return {
+            f"{name}_loss": self.loss_weights[name] * part.penalty(frames)
+            for name, part in parts.items()
+            if part is not None and not part.is_frozen
+        }
 
     def refinement_callbacks(self, attributes: TrainingCallbackAttributes) -> List[TrainingCallback]:
         """Return what has to be done before training steps.
@@ -185,6 +194,7 @@ class FrameRefinement(_Base):
             datamanager.least_images_per_batch = self._camera_refinement.config.frames_per_step
 
         def freeze(step: int) -> None:
+            """Let cameras and lens learn, or keep them, as the step asks."""
             if self._camera_refinement is not None:
                 # From the drop on poses bend the field, which may then stretch as another lens would.
                 is_done = schedule is not None and schedule.config.rigid_pretraining and schedule.is_done
@@ -199,6 +209,7 @@ class FrameRefinement(_Base):
         placed: List[int] = []
 
         def drop(step: int) -> None:
+            """Start the field anew when that is due, and let the schedules follow."""
             if schedule.is_due(self.training_progress.fraction(step)):
                 fresh = type(self)(self.config, self.scene_box, self.num_train_data, **self.kwargs)
                 schedule.drop(self, fresh.to(self.device), KEPT, optimizers, step)

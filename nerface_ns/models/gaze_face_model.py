@@ -16,7 +16,7 @@ from nerface_ns.conditioning.face_condition import FaceCondition
 from nerface_ns.conditioning.gaze import GazeRange
 from nerface_ns.conditioning.recorded_track import RecordedTrack
 from nerface_ns.conditioning.recorded_views import RecordedViews
-from nerface_ns.data.face_pixel_sampler import face_box_to_pixels
+from nerface_ns.data.pixel_boxes import face_box_to_pixels
 from nerface_ns.models.gaze_region import GazeRegionConfig
 from nerface_ns.models.occ_face_model import OccFaceModel, OccFaceModelConfig
 
@@ -47,7 +47,8 @@ class GazeFaceModel(OccFaceModel):
         metadata: The training dataset's metadata.
 
     Raises:
-        ValueError: The data have no gaze, the field has no eyes, or the cameras are still to be found.
+        ValueError: The data have no gaze or several persons, the field has no eyes, or the cameras are still to be
+            found.
     """
 
     config: GazeFaceModelConfig
@@ -57,6 +58,9 @@ class GazeFaceModel(OccFaceModel):
         """Build the field, the occupancy grid and what knows the recording's gaze."""
         super().populate_modules()
         metadata = self.kwargs["metadata"]
+        if self.identities is not None:
+            found = ", ".join(self.identities.names)
+            raise ValueError(f"nerface-gaze: expected one person, got {found}; nerface learns several")
         if metadata.get(keys.TRAIN_GAZE) is None:
             raise ValueError("gaze: expected one for each training frame, because the eyes follow it, found none")
         if not hasattr(self.field, "place_eyes"):
@@ -91,10 +95,11 @@ class GazeFaceModel(OccFaceModel):
     ) -> List[TrainingCallback]:
         """Find the eyes before the first step, and again where the field is started anew."""
         callbacks = super().get_training_callbacks(training_callback_attributes)
-        field, datamanager = self.eyed_field, training_callback_attributes.pipeline.datamanager  # type: ignore
-        dataset: Any = datamanager.train_dataset
+        pipeline: Any = training_callback_attributes.pipeline
+        field, dataset = self.eyed_field, pipeline.datamanager.train_dataset
 
         def find_eyes(step: int) -> None:
+            """Place the eyes, unless that was done."""
             if field.has_eyes:
                 return
             boxes = dataset.metadata["region_boxes"].get(EYES)
@@ -126,21 +131,13 @@ class GazeFaceModel(OccFaceModel):
         """Return conditions of training frames with gazes of others: any gaze may be asked for later."""
         return self.make_condition(self.frame_poses(frames), frames, None, None, self.gaze_range.sample(len(frames)))
 
-    def get_loss_dict(
-        self,
-        outputs: Dict[str, Tensor],
-        batch: Dict[str, Tensor],
-        metrics_dict: Optional[Dict[str, Tensor]] = None,
-    ) -> Dict[str, Tensor]:
-        """Return weighted loss terms of a step."""
-        if not self.training or self.config.eyes_weight == 1 or self._eyes_boxes_px is None:
-            return super().get_loss_dict(outputs, batch, metrics_dict)
-        delta = self.config.huber_delta
-        render, truth = self._compared_colours(outputs, batch)
-        errors = torch.nn.functional.huber_loss(render, truth, delta=delta, reduction="none").mean(dim=-1) / delta
-        weights = torch.where(self._is_in_eyes_box(batch["indices"]), self.config.eyes_weight, 1.0)
-        losses = {"rgb_loss": self.config.photometric_weight * (weights * errors).mean()}
-        return {**losses, **self._other_losses(outputs, batch)}
+    def ray_weights(self, batch: Dict[str, Tensor]) -> Optional[Float[Tensor, "num_rays"]]:
+        """Return what the colours of a step's rays weigh: those of the eyes more."""
+        weights, eyes = super().ray_weights(batch), self.loss_weights["eyes"]
+        if not self.training or eyes == 1 or self._eyes_boxes_px is None:
+            return weights
+        of_eyes = torch.where(self._is_in_eyes_box(batch["indices"]), eyes, 1.0)
+        return of_eyes if weights is None else of_eyes * weights
 
     def _is_in_eyes_box(self, indices: Int[Tensor, "rays 3"]) -> Tensor:
         """Whether each training pixel (frame, row, column) lies in its frame's eyes box."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Optional, Type
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from nerfstudio.configs.base_config import InstantiateConfig
 from torch import Tensor
 
+from nerface_ns.conditioning import keys
 from nerface_ns.data.face_dataset import FaceDataset
 from nerface_ns.model_components.background import read_photograph
 from nerface_ns.model_components.occupancy import FaceOccupancyGrid
@@ -62,11 +65,16 @@ class InitialCarving:
         centres = grid.cell_centres()
         if outline is None:
             return torch.zeros(len(centres), dtype=torch.bool, device=centres.device)
-        views = np.linspace(0, len(dataset) - 1, min(self.config.num_views, len(dataset))).astype(int)
-        inside = torch.zeros(len(centres), dtype=torch.long, device=centres.device)
-        for view in views.tolist():
-            inside += self._is_inside(centres, dataset, view, outline)
-        empty = inside < self.config.least_share * len(views)
+        whose = dataset.metadata.get(keys.IDENTITY)
+        rows = (
+            [torch.arange(len(dataset))]
+            if whose is None
+            else [(whose == row).nonzero()[:, 0] for row in whose.unique()]
+        )
+        # What one person's outlines hold is not empty, whoever the others are.
+        empty = torch.ones(len(centres), dtype=torch.bool, device=centres.device)
+        for frames in rows:
+            empty &= self._empty_for(centres, dataset, frames.numpy(), outline)
         if empty.all():
             raise ValueError(
                 f"carving by {outline}: expected the scene box to project into the outlines, got an empty "
@@ -74,11 +82,29 @@ class InitialCarving:
             )
         return empty
 
+    def finds_outline(self, dataset: FaceDataset) -> bool:
+        """Whether there is anything to carve by."""
+        return self._choose_outline(dataset) is not None
+
+    def _empty_for(
+        self,
+        centres: Float[Tensor, "num_cells 3"],
+        dataset: FaceDataset,
+        frames: Int[np.ndarray, " num_frames"],
+        outline: str,
+    ) -> Bool[Tensor, "num_cells"]:
+        """Return the cells that one person's frames show to be empty."""
+        views = frames[np.linspace(0, len(frames) - 1, min(self.config.num_views, len(frames))).astype(int)]
+        inside = torch.zeros(len(centres), dtype=torch.long, device=centres.device)
+        for view in views.tolist():
+            inside += self._is_inside(centres, dataset, view, outline)
+        return inside < self.config.least_share * len(views)
+
     def _choose_outline(self, dataset: FaceDataset) -> Optional[str]:
         metadata, wanted = dataset.metadata, self.config.outline
         available = {
             "mattes": "alpha_filenames" in metadata,
-            "background": metadata.get("background_filename") is not None,
+            "background": None not in _backgrounds(dataset),
             "face_boxes": "face_boxes" in metadata and metadata.get("scene_box_covers") == "face_box",
         }
         if wanted == "auto":
@@ -112,7 +138,10 @@ class InitialCarving:
             alpha = dataset.get_data(view)["alpha"].numpy()[..., 0]
             return cv2.dilate(alpha, np.ones((2 * margin + 1, 2 * margin + 1))) > 0.03
         if outline == "background":
-            background = read_photograph(dataset.metadata["background_filename"], (height, width))
+            whose = dataset.metadata.get(keys.IDENTITY)
+            path = _backgrounds(dataset)[0 if whose is None else int(whose[view])]
+            assert path is not None
+            background = read_photograph(path, (height, width))
             difference = np.abs(dataset.get_data(view)["image"].numpy()[..., :3] - background).max(axis=-1)
             person = (difference > self.config.background_threshold).astype(np.uint8)
             opened = cv2.morphologyEx(person, cv2.MORPH_OPEN, np.ones((3, 3)))
@@ -121,3 +150,9 @@ class InitialCarving:
         mask = np.zeros((height, width), bool)
         mask[max(int(y0) - margin, 0) : int(y1) + margin + 1, max(int(x0) - margin, 0) : int(x1) + margin + 1] = True
         return mask
+
+
+def _backgrounds(dataset: FaceDataset) -> Sequence[Optional[Path]]:
+    """Background photographs of the persons."""
+    alone = (dataset.metadata.get("background_filename"),)
+    return dataset.metadata.get(keys.IDENTITY_BACKGROUNDS, alone)

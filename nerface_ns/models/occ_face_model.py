@@ -15,9 +15,10 @@ from torch.nn import Parameter
 from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.face_condition import FaceCondition
 from nerface_ns.fields.base_face_field import FaceFieldConfig
-from nerface_ns.model_components.losses import code_penalty, distortion_loss, matte_loss, opacity_entropy
+from nerface_ns.model_components.losses import code_penalty, colour_errors, distortion_loss, matte_loss, opacity_entropy
 from nerface_ns.model_components.occupancy import FaceOccupancyGridConfig
 from nerface_ns.model_components.packed_samples import PackedSamples, accumulate, packed_weights
+from nerface_ns.model_components.surface_losses import SurfaceLosses, SurfaceLossesConfig
 from nerface_ns.models.base_face_model import FaceModel, FaceModelConfig
 from nerface_ns.models.initial_carving import CarvingConfig
 from nerface_ns.models.parameter_groups import parameter_groups
@@ -54,6 +55,8 @@ class OccFaceModelConfig(FaceModelConfig):
     """Weight of the distortion loss, in box lengths: thinner surfaces need fewer samples, which leaves time."""
     code_weight: float = 1e-4
     """Weight of the latent codes' squared length."""
+    surface_losses: SurfaceLossesConfig = field(default_factory=SurfaceLossesConfig)
+    """Losses on the head's outline and surface; without any by default."""
 
 
 class OccFaceModel(FaceModel):
@@ -74,23 +77,27 @@ class OccFaceModel(FaceModel):
         self.occupancy = self.config.occupancy.setup(aabb=self.scene_box.aabb)
         self.box_length = float((self.scene_box.aabb[1] - self.scene_box.aabb[0]).max())
         self.step_size = self.box_length / self.config.intervals_across_box
+        self.surface_losses = SurfaceLosses.of(self.config, self.loss_weights, self.box_length)
 
     def get_param_groups(self) -> Dict[str, List[Parameter]]:
         """Group parameters by how fast they may learn."""
         groups = parameter_groups([self.field], self.latent_codes, self.background)
-        return {**groups, **self.refinement_groups()}
+        return {**groups, **self.refinement_groups(), **self.identity_groups()}
 
     def get_training_callbacks(
         self, training_callback_attributes: TrainingCallbackAttributes
     ) -> List[TrainingCallback]:
         """Carve the grid before the first step, refresh it later."""
-        datamanager = training_callback_attributes.pipeline.datamanager  # type: ignore[union-attr]
+        pipeline: Any = training_callback_attributes.pipeline
+        datamanager = pipeline.datamanager
 
         def carve(step: int) -> None:
+            """Forbid cells that no mask shows, before the first step."""
             if step == 0 and self.has_tracked_poses:
                 self.occupancy.forbid(self.config.carving.setup().find_empty(self.occupancy, datamanager.train_dataset))
 
         def refresh(step: int) -> None:
+            """Refresh the grid when that is due."""
             age = self.field_age(step)
             if self.occupancy.is_refresh_step(age):
                 self.occupancy.refresh(age, self.step_size, self._density_of_any_expression)
@@ -98,7 +105,13 @@ class OccFaceModel(FaceModel):
         before = [TrainingCallbackLocation.BEFORE_TRAIN_ITERATION]
         refinement = self.refinement_callbacks(training_callback_attributes)
         refreshing = TrainingCallback(before, refresh, update_every_num_iters=1)
-        return [TrainingCallback(before, carve), *refinement, refreshing]
+        stages = self.stage_callbacks(training_callback_attributes)
+        return [*stages, TrainingCallback(before, carve), *refinement, refreshing]
+
+    def reopen_space(self, dataset: Any) -> None:
+        """Allow all cells, for the carving before the first step to close; where nothing can be carved they stay."""
+        if self.has_tracked_poses and self.config.carving.setup().finds_outline(dataset):
+            self.occupancy.allowed.fill_(True)
 
     def _density_of_any_expression(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
         """Density of positions, dealt out to random training expressions."""
@@ -133,7 +146,8 @@ class OccFaceModel(FaceModel):
         weights = packed_weights(densities, samples)
         values = torch.cat([colours, samples.t_middles[:, None], torch.ones_like(colours[:, :1])], dim=-1)
         foreground, depth, accumulation = accumulate(weights, values, samples).split([3, 1, 1], dim=-1)
-        background = self.background(ray_bundle.metadata[keys.PIXEL_POSITION], aspect)
+        identity = None if condition.identity is None else condition.identity[frame_rows]
+        background = self.background(ray_bundle.metadata[keys.PIXEL_POSITION], aspect, identity)
         is_clear = accumulation < LEAST_OPACITY
         outputs = {
             "rgb": foreground + (1 - accumulation) * background,
@@ -145,11 +159,12 @@ class OccFaceModel(FaceModel):
         }
         if self.training:
             outputs.update(self._regularisers(weights, samples, condition))
+            outputs.update(self.surface_losses.terms(self.field, prepared, ray_bundle, frame_rows, outputs))
         return outputs
 
     def _regularisers(self, weights: Tensor, samples: PackedSamples, condition: FaceCondition) -> Dict[str, Tensor]:
         terms = {"code_penalty": code_penalty(condition.latent_code)}
-        if self.config.distortion_weight > 0:
+        if self.loss_weights["distortion"] > 0:
             lengths = (samples.t_ends - samples.t_starts) / self.box_length
             middles = samples.t_middles / self.box_length
             terms["distortion"] = distortion_loss(weights, middles, lengths, samples.first_sample, samples.ray_indices)
@@ -160,6 +175,7 @@ class OccFaceModel(FaceModel):
         origins, directions = ray_bundle.origins, ray_bundle.directions
 
         def density(t_starts: Tensor, t_ends: Tensor, ray_indices: Tensor) -> Tensor:
+            """Return the density of samples on the rays."""
             middles = (t_starts + t_ends)[:, None] / 2
             positions = origins[ray_indices] + middles * directions[ray_indices]
             return self.field.get_density(positions, frame_rows[ray_indices], prepared)[0]
@@ -178,10 +194,13 @@ class OccFaceModel(FaceModel):
         metrics_dict: Optional[Dict[str, Tensor]] = None,
     ) -> Dict[str, Tensor]:
         """Return weighted loss terms of a step."""
-        delta = self.config.huber_delta
+        delta, weights = self.config.huber_delta, self.ray_weights(batch)
         render, truth = self._compared_colours(outputs, batch)
-        photometric = torch.nn.functional.huber_loss(render, truth, delta=delta) / delta
-        losses = {"rgb_loss": self.config.photometric_weight * photometric}
+        if weights is None:
+            photometric = torch.nn.functional.huber_loss(render, truth, delta=delta) / delta
+        else:
+            photometric = (weights * colour_errors(render, truth, delta)).mean()
+        losses = {"rgb_loss": self.loss_weights["photometric"] * photometric}
         return {**losses, **self._other_losses(outputs, batch)}
 
     def _compared_colours(self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -193,18 +212,17 @@ class OccFaceModel(FaceModel):
 
     def _other_losses(self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]) -> Dict[str, Tensor]:
         """Weighted terms beside the colours'."""
-        config = self.config
-        losses = {}
-        if config.matte_weight > 0 and "alpha" in batch:
+        weight, losses = self.loss_weights, {}
+        if weight["matte"] > 0 and "alpha" in batch:
             alpha = batch["alpha"].to(self.device)
-            losses["matte_loss"] = config.matte_weight * matte_loss(outputs["accumulation"], alpha)
-        if config.entropy_weight > 0:
-            losses["entropy_loss"] = config.entropy_weight * opacity_entropy(outputs["accumulation"])
+            losses["matte_loss"] = weight["matte"] * matte_loss(outputs["accumulation"], alpha)
+        if weight["entropy"] > 0:
+            losses["entropy_loss"] = weight["entropy"] * opacity_entropy(outputs["accumulation"])
         if self.training:
-            losses["code_loss"] = config.code_weight * outputs["code_penalty"]
+            losses["code_loss"] = weight["code"] * outputs["code_penalty"]
             if "distortion" in outputs:
-                losses["distortion_loss"] = config.distortion_weight * outputs["distortion"]
-        return {**losses, **self.refinement_losses()}
+                losses["distortion_loss"] = weight["distortion"] * outputs["distortion"]
+        return {**losses, **self.surface_losses.losses(outputs, batch), **self.refinement_losses()}
 
     def _over_random_colours(self, outputs: Dict[str, Tensor], batch: Dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Put both the truth's head and the rendered one before new colours."""

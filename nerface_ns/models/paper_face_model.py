@@ -177,7 +177,7 @@ class PaperFaceModel(FaceModel):
     def get_param_groups(self) -> Dict[str, List[Parameter]]:
         """Group parameters as the other models do."""
         groups = parameter_groups([self.coarse_field, self.fine_field], self.latent_codes, self.background)
-        return {**groups, **self.refinement_groups()}
+        return {**groups, **self.refinement_groups(), **self.identity_groups()}
 
     def get_training_callbacks(
         self, training_callback_attributes: TrainingCallbackAttributes
@@ -186,12 +186,14 @@ class PaperFaceModel(FaceModel):
         first_step: List[int] = []
 
         def freeze(step: int) -> None:
+            """Keep the codes from the first step of a resumed training on."""
             if not first_step and step > 0:
                 self.latent_codes.requires_grad_(False)
             first_step.append(step)
             del first_step[1:]
 
-        refinement = self.refinement_callbacks(training_callback_attributes)
+        stages = self.stage_callbacks(training_callback_attributes)
+        refinement = [*stages, *self.refinement_callbacks(training_callback_attributes)]
         if not self.choices.freeze_codes_on_resume:
             return refinement
         return [TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], freeze), *refinement]
@@ -206,9 +208,10 @@ class PaperFaceModel(FaceModel):
         block = blocks.of_pixels()
 
         def render(pixels: Tensor, colours: Colours) -> Tuple[PaperRays, Tuple[RenderedRays, RenderedRays]]:
+            """Render pixels, with or without colours."""
             chosen = rays[pixels.to(rays.origins.device)].to(self.device)
             frame_rows = torch.zeros(len(chosen), dtype=torch.long, device=self.device)
-            made = self._make_rays(chosen, frame_rows, width / height)
+            made = self._make_rays(chosen, frame_rows, width / height, condition.identity)
             return made, self._render_parts(made, condition, (None, None), colours)
 
         settings = SkippingSettings(
@@ -236,7 +239,7 @@ class PaperFaceModel(FaceModel):
         aspect: Optional[float] = None,
     ) -> Dict[str, Tensor]:
         """Render rays; see `FaceModel.render_rays`. In training also "rgb_coarse" and "code_length"."""
-        rays = self._make_rays(ray_bundle, frame_rows, aspect)
+        rays = self._make_rays(ray_bundle, frame_rows, aspect, condition.identity)
         if self.training or torch.is_grad_enabled():
             colours = "both" if self.training else "fine"
             coarse, fine = self._renderer.render(rays, condition, partial(self._draw, rays), colours)
@@ -251,9 +254,11 @@ class PaperFaceModel(FaceModel):
             return self._render_parts(rays, condition, chances)[1].outputs(rays)
         return self._occupied.render(rays, block[:, 0], chances)
 
-    def _make_rays(self, ray_bundle: RayBundle, frame_rows: Tensor, aspect: Optional[float]) -> PaperRays:
+    def _make_rays(
+        self, ray_bundle: RayBundle, frame_rows: Tensor, aspect: Optional[float], identity: Optional[Tensor] = None
+    ) -> PaperRays:
         position = ray_bundle.metadata[keys.PIXEL_POSITION].to(self.train_camera_to_world)
-        background = self.background(position, aspect)
+        background = self.background(position, aspect, None if identity is None else identity[frame_rows])
         return make_paper_rays(ray_bundle, frame_rows, background, (self.near, self.far), self.direction_input)
 
     def _draw(self, rays: PaperRays, num_samples: int) -> Optional[Tensor]:
@@ -290,6 +295,6 @@ class PaperFaceModel(FaceModel):
         truth = batch["image"].to(self.device)
         losses = {"fine_loss": mse_loss(outputs["rgb"], truth)}
         if self.training:
-            losses["coarse_loss"] = self.config.coarse_weight * mse_loss(outputs["rgb_coarse"], truth)
-            losses["code_loss"] = self.config.code_weight * outputs["code_length"]
+            losses["coarse_loss"] = self.loss_weights["coarse"] * mse_loss(outputs["rgb_coarse"], truth)
+            losses["code_loss"] = self.loss_weights["code"] * outputs["code_length"]
         return {**losses, **self.refinement_losses()}

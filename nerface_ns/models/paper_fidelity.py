@@ -62,6 +62,7 @@ def fidelity_choices(
     base = CHOICES[fidelity]
 
     def choose(value: Union[Value, FollowsFidelity, None], default: Value) -> Value:
+        """Return a choice of its own, else the fidelity's."""
         return default if value is None or value == "fidelity" else value  # type: ignore[return-value]
 
     return FidelityChoices(

@@ -105,8 +105,7 @@ class RenderedRays(NamedTuple):
 
 def join_rendered(parts: Sequence[RenderedRays]) -> RenderedRays:
     """Return parts of one image as a whole."""
-    columns = (None if values[0] is None else torch.cat(values) for values in zip(*parts))
-    return RenderedRays(*columns)  # type: ignore[arg-type]
+    return RenderedRays._make(None if values[0] is None else torch.cat(values) for values in zip(*parts))
 
 
 def composed_rays(

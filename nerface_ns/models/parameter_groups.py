@@ -7,7 +7,7 @@ from typing import Dict, List, Sequence
 from torch import nn
 from torch.nn import Parameter
 
-GRIDS = ("table", "grids")
+GRIDS = ("table", "grids", "rest_grids", "head_grids")
 """Last names of parameters that are feature grids."""
 TABLES = ("bases",)
 """Last names of parameters that are feature tables of single coefficients."""

@@ -81,6 +81,7 @@ def network_layout(
     parameters = []
 
     def add(original: str, ours: str, num_out: int, num_in: int, weight_parts: tuple[Part, ...] = ()) -> None:
+        """Add a linear layer's weight and bias."""
         parts = weight_parts or (Part(f"{prefix}{ours}.weight"),)
         parameters.append(OriginalParameter(f"{original}.weight", (num_out, num_in), parts))
         parameters.append(OriginalParameter(f"{original}.bias", (num_out,), (Part(f"{prefix}{ours}.bias"),)))

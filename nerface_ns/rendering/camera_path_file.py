@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, TypeGuard
 
 from nerface_ns.rendering.backdrop import Backdrop
 from nerface_ns.viewer.camera_path_track import TRACK_KEY
@@ -97,13 +97,14 @@ def _check_frame(where: str, frame: Any) -> None:
     if not isinstance(matrix, list) or len(matrix) != 16 or not all(map(_is_finite, matrix)):
         raise ValueError(f"{where}: camera_to_world: expected 16 finite numbers, got {matrix!r}")
     fov = frame.get("fov")
-    if not _is_finite(fov) or not 0 < fov < 180:  # type: ignore[operator]
+    if not _is_finite(fov) or not 0 < fov < 180:
         raise ValueError(f"{where}: fov: expected degrees between 0 and 180, got {fov!r}")
     if "render_time" in frame and not _is_finite(frame["render_time"]):
         raise ValueError(f"{where}: render_time: expected a finite number, got {frame['render_time']!r}")
 
 
-def _is_finite(value: Any) -> bool:
+def _is_finite(value: Any) -> TypeGuard[float]:
+    """Whether a value of JSON is a number that can mean something."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     # Comparing does what math.isfinite cannot do: it takes whole numbers beyond all floats.
     return is_number and abs(value) <= MAX_NUMBER
@@ -117,9 +118,9 @@ def _frames_per_s(path: Path, content: dict[str, Any]) -> float:
         if not _is_finite(seconds) or seconds <= 0:
             raise ValueError(f"{path}: seconds: expected a positive duration, got {seconds!r}")
         rate = len(content["camera_path"]) / seconds
-    if not _is_finite(rate) or rate <= 0:  # type: ignore[operator]
+    if not _is_finite(rate) or rate <= 0:
         raise ValueError(f"{path}: fps: expected a positive rate, or seconds, got {named!r}")
-    return float(rate)  # type: ignore[arg-type]
+    return float(rate)
 
 
 def _read_crop(path: Path, content: dict[str, Any]) -> tuple[Any, Optional[Backdrop]]:
@@ -139,9 +140,15 @@ def _read_crop(path: Path, content: dict[str, Any]) -> tuple[Any, Optional[Backd
         if not isinstance(vector, list) or len(vector) != 3 or not all(map(_is_finite, vector)):
             raise ValueError(f"{path}: crop: {wanted}, got {vector!r}")
     # Whole numbers would become integers, with which no box can be turned.
-    box = OrientedBox.from_params(*(tuple(map(float, vector)) for vector in (center, turn, scale)))  # type: ignore[arg-type]
+    box = OrientedBox.from_params(*(_three_floats(vector) for vector in (center, turn, scale)))
     red, green, blue = (value / 255 for value in colour)
     return box, Backdrop((red, green, blue))
+
+
+def _three_floats(vector: list[Any]) -> tuple[float, float, float]:
+    """A checked list as floats."""
+    x, y, z = map(float, vector)
+    return x, y, z
 
 
 def _attached_track(path: Path, content: dict[str, Any]) -> Optional[Path]:

@@ -140,7 +140,7 @@ def interpolation_plan(
     places = np.linspace(0, len(rows) - 1, max(2, round(seconds * frames_per_s)))
     between = keyframes.at(places)
     expression = torch.from_numpy(between.expression).float()
-    codes = subject.model.latent_codes.codes.detach().cpu()[rows]
+    codes = subject.model.latent_codes.codes.detach().cpu()[subject.frames[rows]]
     blended = _between(codes, places) if codes.shape[1] > 0 and subject.code is None else None
     poses = [subject.own_camera.camera_to_worlds[0]] * len(places)
     if move_camera:
@@ -157,7 +157,7 @@ def interpolation_plan(
 
 def recording_keyframes(subject: RenderSubject, count: int) -> list[int]:
     """Return so many training frames, evenly spread over the recording, in its order; all where there are fewer."""
-    order: Tensor = subject.model.track.order.cpu()
+    order: Tensor = subject.order
     return order[torch.linspace(0, len(order) - 1, min(count, len(order))).round().long()].tolist()
 
 

@@ -111,6 +111,7 @@ def outputs_track(outputs: Sequence[Any], frames_per_s: float, source: str) -> E
     names = tuple(outputs[0].metadata.get("expression_names") or ())
 
     def joined(parts: list[Any]) -> np.ndarray:
+        """Return the parts as one array in the track's order."""
         return np.concatenate([part.double().numpy() for part in parts])[rows]
 
     return ExpressionTrack(

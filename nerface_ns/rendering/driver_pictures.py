@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -54,8 +54,8 @@ class DriverPictures:
 
         start = ["-ss", str(self.track.video_start_s)]
         rate = ["-vf", f"fps={self.frames_per_s}"]  # "-r" alone would show wrong frames after a seek
-        frames = imageio_ffmpeg.read_frames(str(self.track.video), input_params=start, output_params=rate)
-        width, height = next(frames)["size"]  # type: ignore[call-overload]
+        frames: Any = imageio_ffmpeg.read_frames(str(self.track.video), input_params=start, output_params=rate)
+        width, height = next(frames)["size"]
         for frame in frames:
             yield np.frombuffer(frame, dtype=np.uint8).reshape(height, width, 3)
 

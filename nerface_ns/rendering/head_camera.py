@@ -83,7 +83,7 @@ def head_poses(
     if mode == "recorded":
         count = len(subject.poses)
         there_and_back = [*range(count), *range(count - 2, 0, -1)]
-        order = subject.model.track.order.cpu()
+        order = subject.order
         rows = [int(order[there_and_back[index % len(there_and_back)]]) for index in range(len(driver))]
         return mode, [subject.poses[row] for row in rows]
     if mode == "orbit":

@@ -35,9 +35,17 @@ class LatentCodeChoice:
         return cls(protocol)  # type: ignore[arg-type]
 
     def codes(
-        self, model: Any, expression: Float[Tensor, "num_frames num_coefficients"]
+        self,
+        model: Any,
+        expression: Float[Tensor, "num_frames num_coefficients"],
+        shares: Optional[Float[Tensor, " num_identities"]] = None,
     ) -> Optional[Float[Tensor, "num_frames code_length"]]:
         """Return the frames' codes; None for a model trained without.
+
+        Args:
+            model: Whose codes.
+            expression: What the frames show.
+            shares: Of the persons, where the model knows several: frames of others lend no codes.
 
         Raises:
             ValueError: There is no such training frame.
@@ -45,7 +53,8 @@ class LatentCodeChoice:
         if model.latent_codes.codes.shape[1] == 0:
             return None
         try:
-            codes = model.latent_codes.unseen(expression.to(model.device), self.protocol, self.frame)
+            like = None if shares is None else model.identities.frames_like(shares.expand(len(expression), -1))
+            codes = model.latent_codes.unseen(expression.to(model.device), self.protocol, self.frame, like)
         except ValueError as error:
             raise ValueError(f"--code {self.protocol}:{self.frame}: {error}") from error
         return codes.detach().cpu()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from nerface_ns.conditioning import keys
+from nerface_ns.conditioning.identities import parse_shares
 from nerface_ns.rendering.latent_code_choice import LatentCodeChoice
 from nerface_ns.rendering.posed_camera import middle_camera, posed_camera, resized_camera
 from nerface_ns.rendering.render_plan import Shot
@@ -29,9 +32,11 @@ class RenderSubject:
         code: Rule for latent codes; the run's own without it.
         camera_frame: Training frame whose camera is the person's own; without it the one that stands nearest to the
             cameras' mean.
+        identity: Name of the person, in a run of several; or a mixture, as `parse_shares` reads it, whose training
+            frames are those of the one with the largest share. The first person without it.
 
     Raises:
-        ValueError: The run is of no method of this package, or there is no such training frame.
+        ValueError: The run is of no method of this package, or there is no such training frame or person.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class RenderSubject:
         height_px: Optional[int] = None,
         code: Optional[LatentCodeChoice] = None,
         camera_frame: Optional[int] = None,
+        identity: Optional[str] = None,
     ) -> None:
         from nerface_ns.models.base_face_model import FaceModel
 
@@ -51,15 +57,19 @@ class RenderSubject:
         self.height_px = height_px
         self.code = code
         dataset = pipeline.datamanager.train_dataset
-        self.cameras = TrainingCameras.of(pipeline).best
+        self.shares = identity_shares(self.model, identity)
+        """Shares of the persons; None in a run of one."""
+        self.frames = self._own_frames()
+        """The person's training frames, of all that the run has."""
+        self.cameras = self._identified(TrainingCameras.of(pipeline).best[self.frames])
         self.pivot = dataset.scene_box.aabb.mean(dim=0).cpu()
         self.names: tuple[str, ...] = tuple(self.model.expression_names)
-        self.train_expression: Tensor = self.model.track.expression.detach().cpu()
-        encoding = self.model.expression_encoding
+        self.train_expression: Tensor = self.model.track.expression.detach().cpu()[self.frames]
+        encoding = self._main_encoding()
         self.low, self.high = encoding.low.detach().cpu(), encoding.high.detach().cpu()
         self.train_gaze: Optional[Tensor] = None
         if self.model.has_gaze:
-            self.train_gaze = self.model.gaze_track.expression.detach().cpu()
+            self.train_gaze = self.model.gaze_track.expression.detach().cpu()[self.frames]
         self.neutral = torch.from_numpy(neutral_expression(self._train_array())).float()
         frame = middle_camera(self.poses) if camera_frame is None else self.training_frame(camera_frame, "camera-frame")
         self.own_camera = self.cameras[frame : frame + 1]
@@ -68,6 +78,20 @@ class RenderSubject:
     def poses(self) -> Float[Tensor, "num_frames 3 4"]:
         """The training frames' cameras, refined ones where the run has them."""
         return self.cameras.camera_to_worlds
+
+    @property
+    def person(self) -> str:
+        """Name of the person with the largest share; "" in a run of one."""
+        identities = self.model.identities
+        return "" if self.shares is None or identities is None else identities.names[int(self.shares.argmax())]
+
+    @property
+    def order(self) -> Int[Tensor, " num_frames"]:
+        """The person's training frames in the recording's order."""
+        order = self.model.track.order.cpu()
+        place = torch.full_like(order, -1)
+        place[self.frames] = torch.arange(len(self.frames))
+        return place[order][place[order] >= 0]
 
     def training_frame(self, frame: int, option: str) -> int:
         """Return a training frame's number once it is known to exist."""
@@ -129,7 +153,7 @@ class RenderSubject:
             gaze: Pitch and yaw in radians; without it straight ahead, where the eyes follow a gaze.
         """
         if codes is None and self.code is not None:
-            codes = self.code.codes(self.model, expression)
+            codes = self.code.codes(self.model, expression, self.shares)
         if gaze is None and self.train_gaze is not None:
             gaze = torch.zeros(len(expression), 2)
         base = self.own_camera if self.height_px is None else resized_camera(self.own_camera, self.height_px)
@@ -145,5 +169,38 @@ class RenderSubject:
         ]
         return [Shot(camera, "" if labels is None else labels[index]) for index, camera in enumerate(cameras)]
 
+    def _own_frames(self) -> Int[Tensor, " num_frames"]:
+        identities = self.model.identities
+        if self.shares is None or identities is None:
+            return torch.arange(len(self.model.track.expression))
+        return (identities.frame_identity.cpu() == int(self.shares.argmax())).nonzero()[:, 0]
+
+    def _identified(self, cameras: Any) -> Any:
+        """Cameras that ask for the person's shares, and so do all that are made from them."""
+        if self.shares is None:
+            return cameras
+        shares = self.shares.expand(len(cameras), -1)
+        return dataclasses.replace(cameras, metadata={**(cameras.metadata or {}), keys.IDENTITY_SHARES: shares})
+
+    def _main_encoding(self) -> Any:
+        identities = self.model.identities
+        if self.shares is None or identities is None:
+            return self.model.expression_encoding
+        return identities.encodings[int(self.shares.argmax())]
+
     def _train_array(self) -> Float[np.ndarray, "num_frames num_coefficients"]:
         return self.train_expression.double().numpy()
+
+
+def identity_shares(model: Any, identity: Optional[str]) -> Optional[Float[Tensor, " num_identities"]]:
+    """Return the shares of persons that `--identity` asks for; None for a run of one person.
+
+    Raises:
+        ValueError: There is no such person.
+    """
+    if getattr(model, "identities", None) is None:
+        if identity is not None:
+            raise ValueError(f"--identity {identity}: expected none, this run was trained on one person")
+        return None
+    names = model.identities.names
+    return parse_shares(names[0] if identity is None else identity, names)

@@ -44,6 +44,7 @@ def split_plan(
     expression = torch.cat([camera.metadata[keys.EXPRESSION].float() for camera in cameras])
 
     def truth(index: int) -> Picture:
+        """Return a recorded picture."""
         return np.ascontiguousarray(frames.dataset.get_numpy_image(rows[index]))
 
     return RenderPlan(

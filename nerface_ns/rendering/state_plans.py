@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nerface_ns.conditioning import keys
 from nerface_ns.rendering.posed_camera import posed_camera, turn_about
 from nerface_ns.rendering.render_plan import RenderPlan, Shot
 from nerface_ns.rendering.render_subject import RenderSubject
@@ -69,8 +70,8 @@ def morph_plan(
 ) -> RenderPlan:
     """Go from state to state, each part as long.
 
-    Expression, latent code, the head's place before the camera and the lens follow straight lines, the head's turn and
-    the gaze the shortest turn (Slerp). The picture's proportions are those of the first state.
+    Expression, latent code, the persons' shares, the head's place before the camera and the lens follow straight lines,
+    the head's turn and the gaze the shortest turn (Slerp). The picture's proportions are those of the first state.
 
     Args:
         subject: The person.
@@ -143,13 +144,18 @@ def _direction(gaze: Tensor) -> Float[Tensor, " 3"]:
 
 
 def _lens_between(frame: Any, first: Any, second: Any, share: float) -> Any:
-    """A camera of one picture's size whose lens lies between two others', all measured in picture heights."""
+    """A camera of one picture's size whose lens, measured in picture heights, and persons lie between two others'."""
     ends = [_lens(camera) for camera in (first, second)]
     values = {name: ends[0][name] + share * (ends[1][name] - ends[0][name]) for name in ends[0]}
     height, width = int(frame.height[0]), int(frame.width[0])
     middle = {"fx": 0.0, "fy": 0.0, "cx": width / 2, "cy": height / 2}
-    lens = {name: torch.full_like(getattr(frame, name), middle[name] + height * values[name]) for name in middle}
-    return dataclasses.replace(frame, **lens)
+    changes: dict[str, Any] = {
+        name: torch.full_like(getattr(frame, name), middle[name] + height * values[name]) for name in middle
+    }
+    shown = [(camera.metadata or {}).get(keys.IDENTITY_SHARES) for camera in (first, second)]
+    if shown[0] is not None and shown[1] is not None:
+        changes["metadata"] = {**frame.metadata, keys.IDENTITY_SHARES: torch.lerp(shown[0], shown[1], share)}
+    return dataclasses.replace(frame, **changes)
 
 
 def _lens(camera: Any) -> dict[str, float]:

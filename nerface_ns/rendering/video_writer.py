@@ -123,18 +123,18 @@ class VideoWriter:
         options = ["-crf", str(self.constant_rate_factor), *self.codec.options, *self.codec.container_options]
         if self.comment is not None:
             options += ["-metadata", f"comment={self.comment}"]
-        encoder = imageio_ffmpeg.write_frames(
-            str(self._partial),
-            (width + width % 2, height + height % 2),
-            fps=self.frames_per_s,  # type: ignore[arg-type]
-            codec=self.codec.name,
-            pix_fmt_in="rgba" if channels == 4 else "rgb24",
-            pix_fmt_out="yuva420p" if channels == 4 else "yuv420p",
+        settings: dict[str, Any] = {
+            "fps": self.frames_per_s,
+            "codec": self.codec.name,
+            "pix_fmt_in": "rgba" if channels == 4 else "rgb24",
+            "pix_fmt_out": "yuva420p" if channels == 4 else "yuv420p",
             # 1 keeps the size; imageio-ffmpeg's default of 16 would rescale.
-            macro_block_size=1,
-            quality=None,  # type: ignore[arg-type]
-            output_params=options,
-        )
+            "macro_block_size": 1,
+            "quality": None,
+            "output_params": options,
+        }
+        even_size = (width + width % 2, height + height % 2)
+        encoder = imageio_ffmpeg.write_frames(str(self._partial), even_size, **settings)
         encoder.send(None)
         return encoder
 

@@ -48,6 +48,8 @@ def main(command: ConvertCommand) -> dict[str, int]:
     from nerfstudio.utils.rich_utils import CONSOLE
 
     sequence = command.source.setup().sequence
+    if sequence.identity_names:
+        raise ValueError(f"{command.source.data}: expected one person, got {', '.join(sequence.identity_names)}")
     counts = write_nerface_dataset(sequence, command.output_dir, command.image_files)
     for warning in sequence.warnings:
         CONSOLE.print(f"Warning: {warning}", soft_wrap=True, markup=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tyro
@@ -19,6 +19,7 @@ CPU_OPTIONS = (
     *("--pipeline.datamanager.pixel-sampler.region-share", "0.5"),
 )
 """Small steps, half of their rays on mouth and eyes: what counts in few minutes."""
+TORSO_OPTIONS = ("--pipeline.model.radiance-field.torso.enabled", "True")
 FRAMES_PER_S = 15.0
 TURNTABLE_FRAMES = (30, 90)
 """Fewest and most frames of the turning head; between them as many as `TURNTABLE_BUDGET_S` allows."""
@@ -42,6 +43,9 @@ class DemoCommand:
     """Ends the training after so many steps where that comes before the time is up."""
     method: str = "nerface"
     """Registered method to train."""
+    variant: Literal["head", "torso"] = "head"
+    """What is filmed: a head whose shoulders turn with it, or one before shoulders that stand still, for which the
+    avatar gets a torso of its own."""
 
 
 @dataclass
@@ -102,15 +106,19 @@ def _train(command: DemoCommand, console: Console) -> tuple[Any, Any]:
     from nerface_ns.evaluation.training_config import training_config
     from nerface_ns.scripts.run_steps import train_with_progress
     from nerface_ns.synthetic.demo_cache import demo_data_dir
+    from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig
 
     with console.status("loading, and making the head (once; it is kept)"), quiet_nerfstudio():
-        demo_data_dir()
+        demo_data_dir(DemoSequenceConfig(standing_torso=command.variant == "torso"))
         on_cuda = torch.cuda.is_available()
         options = [] if on_cuda else list(CPU_OPTIONS)
         if command.max_steps is not None:
             options += ["--max-num-iterations", str(command.max_steps)]
-        config = training_config(command.method, command.output_dir, dataparser="nerface-demo", overrides=options)
-    config.experiment_name = "demo-head"
+        if command.variant == "torso":
+            options += TORSO_OPTIONS
+        data = Path("demo-torso") if command.variant == "torso" else None
+        config = training_config(command.method, command.output_dir, data, "nerface-demo", overrides=options)
+    config.experiment_name = f"demo-{command.variant}"
     default = MINUTES_ON_CUDA if on_cuda else MINUTES_ON_CPU
     minutes = default if command.minutes is None else command.minutes
     console.print(

@@ -35,6 +35,11 @@ class EvaluateCommand:
     """Write the picture of every n-th frame."""
     json: Path | None = None
     """File for the scores, means and every frame's."""
+    report: Path | None = None
+    """HTML page to write, in one file: tables by region with L2, MS-SSIM, CPBD sharpness and flicker besides, curves
+    over the frames, and a video of truth, render and error of each split."""
+    report_landmarks: bool = False
+    """Put the distance of MediaPipe's landmarks into the page; needs the track extra and faces as it finds them."""
     code_protocol: Literal["zero", "mean", "nearest", "frame"] | None = None
     """Latent code of frames never trained on: zero, the training codes' mean, the code of the training frame with the
     nearest expression, or of one given frame; the run's own rule without it."""
@@ -85,6 +90,7 @@ def main(command: EvaluateCommand) -> None:
     from nerface_ns.evaluation.scored_backdrop import scored_before
     from nerface_ns.evaluation.unseen_poses import POSE_NOTES
     from nerface_ns.model_components.perceptual_distance import PerceptualDistance
+    from nerface_ns.scripts.evaluate_report import recorded, write_report
     from nerface_ns.scripts.run_steps import near_far, plain_console, score_splits_by_protocol
 
     _check_options(command)
@@ -96,16 +102,24 @@ def main(command: EvaluateCommand) -> None:
     depth_range = near_far(pipeline)
 
     def frame_done(protocol: EvaluationProtocol, split: str, index: int, frame: RenderedFrame) -> None:
+        """Write a frame's comparison, where one is asked for."""
         if command.output_dir is not None:
             folder = command.output_dir / protocol.name if _is_side_by_side(command) else command.output_dir
             write_comparison(folder, command.image_every, depth_range, split, index, frame)
+        if recorder is not None and protocol is protocols[0]:
+            recorder.add(split, frame)
 
-    console = plain_console()
-    with scored_before(command.background):
+    console, title = plain_console(), f"{config.method_name}, step {step}"
+    options = command.report, command.report_landmarks, command.landmarker, pipeline
+    with scored_before(command.background), recorded(*options) as recorder:
         scores = score_splits_by_protocol(
             pipeline, splits, protocols, image_distance, console, frame_done, command.max_frames, command.poses
         )
-    record = _report(command, protocols, notes, scores, pipeline, f"{config.method_name}, step {step}")
+        record = _report(command, protocols, notes, scores, pipeline, title)
+        if recorder is not None and command.report is not None:
+            said = [f"protocol {protocols[0].name}", f"poses {command.poses}: {POSE_NOTES[command.poses]}", *notes]
+            record["report"] = write_report(command.report, title, said, scores[protocols[0].name], recorder)
+            CONSOLE.print(f"report: {command.report}")
     record["poses"] = command.poses
     if command.background != "recorded":
         record["background"] = command.background
@@ -131,6 +145,7 @@ def _is_side_by_side(command: EvaluateCommand) -> bool:
 def _check_options(command: EvaluateCommand) -> None:
     from nerface_ns.evaluation.run_record import require_writable_folder
     from nerface_ns.evaluation.scored_backdrop import scored_before
+    from nerface_ns.scripts.evaluate_report import check_report_options
 
     for option in ("image_every", "max_frames"):
         value = getattr(command, option)
@@ -141,6 +156,7 @@ def _check_options(command: EvaluateCommand) -> None:
         raise ValueError(
             f"--code-protocol {command.code_protocol} and {other}: expected one of them; --code-protocols takes several"
         )
+    check_report_options(command.report, command.report_landmarks)
     with scored_before(command.background):
         pass  # refused here if it is neither recorded nor a colour
     if command.background != "recorded" and command.poses == "aligned":
@@ -188,6 +204,7 @@ def _report(
     """Print the table; return what the JSON file holds of it."""
     from nerfstudio.utils.rich_utils import CONSOLE
 
+    from nerface_ns.evaluation.identity_scores import identity_names, scores_by_identity
     from nerface_ns.evaluation.paper_protocol import PAPER_METRICS
     from nerface_ns.evaluation.score_table import protocol_table, score_table
     from nerface_ns.evaluation.split_scores import METRICS, code_protocol, frames_as_json, scores_as_json
@@ -197,7 +214,11 @@ def _report(
     if not _is_side_by_side(command):
         name, rule = protocols[0].name, code_protocol(pipeline)
         CONSOLE.print(score_table(figures[name], title, rule))
-        return {**figures[name], "code_protocol": rule, "frames": frames[name]}
+        persons = scores_by_identity(scores[name], identity_names(pipeline))
+        for person, own in persons.items():
+            CONSOLE.print(score_table(own, f"{person} alone"))
+        alone = {"identities": persons} if persons else {}
+        return {**figures[name], **alone, "code_protocol": rule, "frames": frames[name]}
     CONSOLE.print(protocol_table(figures, title, metrics=PAPER_METRICS if command.paper else METRICS))
     for note in notes:
         CONSOLE.print(note)

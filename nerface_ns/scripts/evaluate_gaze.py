@@ -116,6 +116,7 @@ def measured(
         task = progress.add_task("calibrating", total=None, detail="")
 
         def done(name: str, target: tuple[float, float], image: Tensor | None, number: int, total: int) -> None:
+            """Move the bar, and add the picture to the sheets."""
             progress.update(task, description="redirecting gaze", total=total, completed=number, detail=name)
             if sheets is not None:
                 sheets.add(name, target, image)

@@ -46,6 +46,14 @@ class FitCommand:
     images' shorter side sees."""
     fit: FitSettings = field(default_factory=FitSettings)
     """How the numbers are found."""
+    identity: str | None = None
+    """Person of the photos, of a run that was trained on several; the first one without it."""
+    new_identity: str | None = None
+    """Name of a person whom the run, one of several persons, does not know: the photos are laid over the most similar
+    known face, and for --minutes the run learns them beside the known persons, into a run of its own in
+    OUTPUT_DIR/runs, which knows all of them. Its photos show one background, or have masks."""
+    minutes: float = 1.0
+    """Training time of a new person."""
     landmarker: Path | None = None
     """MediaPipe's face landmarker bundle (.task), for a start from landmarks; without it the one that `nerface-track`
     keeps, where that and MediaPipe are there. Training frames that resemble the photo are tried in any case."""
@@ -62,9 +70,12 @@ def main(command: FitCommand) -> dict[str, Any]:
     from nerface_ns.fitting.photo_fitter import PhotoFitter
     from nerface_ns.model_components.run_fingerprint import run_fingerprint
     from nerface_ns.rendering.render_subject import RenderSubject
+    from nerface_ns.scripts.fit_new_identity import add_person, write_photo_files
     from nerface_ns.scripts.run_steps import plain_console
-    from nerface_ns.tracks.fitted_state import write_state
 
+    if command.new_identity is not None:
+        _check(command)
+        return add_person(command, _landmark_start(command))
     start = time.monotonic()
     _check(command)
     for path in command.images:
@@ -75,7 +86,7 @@ def main(command: FitCommand) -> dict[str, Any]:
     console = plain_console()
     with console.status("loading the run"), quiet_nerfstudio():
         config, pipeline, checkpoint, step = load_run(command.load_config)
-        subject = RenderSubject(pipeline, command.load_config)
+        subject = RenderSubject(pipeline, command.load_config, identity=command.identity)
         fitter = PhotoFitter(subject, command.fit, _landmark_start(command))
     photos = [read_photo(path, command.mask, fitter.cuts_borders) for path in command.images]
     with console.status("fitting") as status, quiet_nerfstudio():
@@ -84,13 +95,8 @@ def main(command: FitCommand) -> dict[str, Any]:
     for path, photo in zip(command.images, fitted):
         state = photo.state(subject.names, run, config.method_name)
         files = {kind: command.output_dir / f"{path.stem}_{kind}" for kind in ("state.json", "fit.png", "turn.mp4")}
-        write_state(files["state.json"], state)
-        photo.write_comparison(files["fit.png"])
-        if command.video_seconds > 0:
-            with console.status("rendering the video"), quiet_nerfstudio():
-                _write_video(files["turn.mp4"], subject, state, command.video_seconds)
-        else:
-            del files["turn.mp4"]
+        with console.status("writing"), quiet_nerfstudio():
+            write_photo_files(files, subject, state, photo, command.video_seconds)
         results.append({"photo": str(path), **photo.figures, "files": [str(file) for file in files.values()]})
         _tell(console, results[-1], photo)
     report = {"method": config.method_name, "step": step, "checkpoint": checkpoint.name, "photos": results}
@@ -110,6 +116,11 @@ def _check(command: FitCommand) -> None:
         raise ValueError(f"IMAGE {twice}: expected photos of different names, after which results are named, got two")
     if command.mask is not None and len(command.images) > 1:
         raise ValueError(f"--mask {command.mask}: expected one photo, got {len(command.images)}")
+    if command.new_identity is not None and command.identity is not None:
+        options = f"--identity {command.identity} and --new-identity {command.new_identity}"
+        raise ValueError(f"{options}: expected one of them")
+    if not 0 < command.minutes < float("inf"):
+        raise ValueError(f"--minutes {command.minutes}: expected a positive number")
     if not 0 <= command.video_seconds < float("inf"):
         raise ValueError(f"--video-seconds {command.video_seconds}: expected 0 or a positive number")
 
@@ -127,7 +138,7 @@ def _landmark_start(command: FitCommand) -> Any:
     return LandmarkStart.load(landmarker_file(command.landmarker))
 
 
-def _write_video(path: Path, subject: RenderSubject, state: FittedState, seconds: float) -> None:
+def write_video(path: Path, subject: RenderSubject, state: FittedState, seconds: float) -> None:
     """Write the video in which a fitted head turns."""
     import torch
 

@@ -32,6 +32,7 @@ def main(
     from nerface_ns.rendering.backdrop import Backdrop
     from nerface_ns.rendering.finished_frames import FinishedFrames
     from nerface_ns.rendering.gaze_target import GazeTarget, directed_plan
+    from nerface_ns.rendering.identified_plan import identified_plan
     from nerface_ns.rendering.latent_code_choice import LatentCodeChoice
     from nerface_ns.rendering.output_file import OutputFile
     from nerface_ns.rendering.shard import Shard
@@ -52,7 +53,7 @@ def main(
         make_plan = command.prepare()
     with console.status("loading the run"), quiet_nerfstudio():
         subject, run = (load or _load)(command, code)
-    plan = directed_plan(make_plan(subject), subject.model, target)
+    plan = directed_plan(identified_plan(make_plan(subject), subject, command.identity), subject.model, target)
     for warning in plan.warnings:
         console.print(f"[yellow]note:[/yellow] {warning}", soft_wrap=True, highlight=False)
     finished = FinishedFrames(command.output)
@@ -78,7 +79,7 @@ def _load(command: RenderCommand, code: Any) -> tuple[Any, dict[str, Any]]:
     from nerface_ns.rendering.render_subject import RenderSubject
 
     config, pipeline, checkpoint, step = load_run(command.load_config)
-    subject = RenderSubject(pipeline, command.load_config, command.size, code, command.camera_frame)
+    subject = RenderSubject(pipeline, command.load_config, command.size, code, command.camera_frame, command.identity)
     # Frames of another training, of other settings or of another version of this package are no frames of this run.
     key = fingerprint(
         file_fingerprint(checkpoint), file_fingerprint(command.load_config), metadata.version("nerface-ns")
@@ -149,6 +150,7 @@ def _report(
         "background": command.background or "recorded",
         "watermark": command.is_watermarked,
         "code": command.code,
+        "identity": command.identity,
         **plan.details,
         **{name: run[name] for name in ("method", "step", "checkpoint")},
     }

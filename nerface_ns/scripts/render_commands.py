@@ -49,6 +49,9 @@ class RenderCommand:
     the head stands still."""
     camera_frame: int | None = None
     """Training frame whose camera is the person's own; without it the one nearest to the cameras' mean position."""
+    identity: str | None = None
+    """Person to show, of a run that was trained on several: a name, or a mixture such as anna:0.3,ben:0.7; the first
+    person without it. States of morph and state carry their own."""
     show_extrapolation: bool = False
     """Draw a bar under every frame: green within the trained range, yellow, and red from half a range outside."""
     shard: str | None = None
@@ -262,6 +265,7 @@ class InterpolateCommand(RenderCommand):
             raise ValueError(f"--keyframes {self.keyframes}: expected at least 2")
 
         def plan(subject: RenderSubject) -> RenderPlan:
+            """Plan the way between the frames, or between keyframes of the recording."""
             frames = self.frames or recording_keyframes(subject, self.keyframes)
             return interpolation_plan(subject, frames, self.seconds, self.rate, self.move_camera)
 

@@ -61,6 +61,7 @@ class StateCommand(RenderCommand):
         seconds = self.seconds or (4.0 if track is None else track.duration_s)
 
         def plan(subject: RenderSubject) -> RenderPlan:
+            """Plan the turn, once the state is known to fit the run."""
             _check_states(states, subject, self.any_run)
             rate = self.rate if self.fps is not None or track is None else track.frames_per_s
             return turn_plan(subject, states[0], seconds, rate, self.yaw_deg, self.pitch_deg, track, self.retargeting)
@@ -95,6 +96,7 @@ class MorphCommand(RenderCommand):
             check_same_names(f"{state.source} (beside {states[0].source})", state.names, states[0].names)
 
         def plan(subject: RenderSubject) -> RenderPlan:
+            """Plan the morph, once the states are known to fit the run."""
             _check_states(states, subject, self.any_run)
             return morph_plan(subject, states, self.seconds, self.rate)
 

@@ -52,6 +52,7 @@ def train_with_progress(config: Any, train_s: float, console: Console) -> tuple[
         task = progress.add_task("training", total=1.0, detail="preparing")
 
         def step_done(fraction: float, steps: int) -> None:
+            """Move the bar."""
             progress.update(task, completed=fraction, detail=f"{steps} steps")
 
         trainer, report = train_until(config, deadline, step_done)
@@ -81,6 +82,7 @@ def score_splits(
     """
 
     def done(_: EvaluationProtocol, split: str, index: int, frame: RenderedFrame) -> None:
+        """Tell of a frame without the protocol, of which there is one."""
         if frame_done is not None:
             frame_done(split, index, frame)
 
@@ -127,6 +129,7 @@ def score_splits_by_protocol(
                 task: Any = task,
                 split: str = split,
             ) -> None:
+                """Move the bar and tell of a frame."""
                 progress.update(task, total=count, completed=index + 1, detail=f"{count} frames")
                 if frame_done is not None:
                     frame_done(protocol, split, index, frame)

@@ -57,6 +57,7 @@ def main(command: TrackCommand) -> None:
         tasks: dict[str, Any] = {}
 
         def progress(stage: str, done: int, total: int | None) -> None:
+            """Move the stage's bar; the first call makes it."""
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, total=total, detail="")
             bar.update(tasks[stage], completed=done, total=max(done, total or 0) or None, detail=f"{done}")

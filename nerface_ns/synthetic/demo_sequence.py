@@ -14,6 +14,7 @@ import numpy as np
 from nerface_ns.data.frame_json import FrameFile, FrameRecord, write_frame_file
 from nerface_ns.synthetic.backdrop import make_backdrop
 from nerface_ns.synthetic.demo_motion import camera_track, expression_track, side_cameras
+from nerface_ns.synthetic.demo_people import DEMO_PEOPLE
 from nerface_ns.synthetic.expressions import EXPRESSION_NAMES, eye_gaze
 from nerface_ns.synthetic.head_mesh import HeadMesh, make_head_mesh
 from nerface_ns.synthetic.head_renderer import PinholeCamera, render_head
@@ -37,7 +38,12 @@ class DemoSequenceConfig:
     num_nvs: int = 12
     """Novel views: training expressions seen from further aside than any training camera."""
     seed: int = 0
-    """Decides motion and background; the head itself is always the same person."""
+    """Decides motion and background."""
+    identity: int = 0
+    """Number of the person, of those in `demo_people`."""
+    standing_torso: bool = False
+    """Let the shoulders stand still while the head turns; there are no novel views then, since nobody says where the
+    shoulders of another camera's picture are."""
     samples: int = 3
     """Raster samples a pixel, per side."""
     mesh_density: float = 1.0
@@ -53,6 +59,8 @@ class DemoSequenceConfig:
         for name, low in smallest.items():
             if getattr(self, name) < low:
                 raise ValueError(f"DemoSequenceConfig.{name} needs at least {low}, got {getattr(self, name)}")
+        if not 0 <= self.identity < len(DEMO_PEOPLE):
+            raise ValueError(f"DemoSequenceConfig.identity needs 0 to {len(DEMO_PEOPLE) - 1}, got {self.identity}")
         if not 0.2 <= self.mesh_density <= 2.0:
             raise ValueError(f"DemoSequenceConfig.mesh_density needs 0.2 to 2.0, got {self.mesh_density}")
 
@@ -64,6 +72,7 @@ class _Shot:
     name: str
     camera: PinholeCamera
     expression: np.ndarray
+    torso_camera: PinholeCamera | None = None
 
 
 def write_demo_sequence(directory: Path, config: DemoSequenceConfig = DemoSequenceConfig()) -> None:
@@ -76,7 +85,8 @@ def write_demo_sequence(directory: Path, config: DemoSequenceConfig = DemoSequen
         ValueError: An image cannot be written.
     """
     size, focal = config.resolution, FOCAL_OVER_HEIGHT * config.resolution
-    mesh = make_head_mesh(config.mesh_density, texture_size=int(np.clip(4 * size, 256, 1024)))
+    person = DEMO_PEOPLE[config.identity]
+    mesh = make_head_mesh(config.mesh_density, int(np.clip(4 * size, 256, 1024)), person)
     backdrop = make_backdrop(size, size, config.seed)
     (directory / "bg").mkdir(parents=True, exist_ok=True)
     _write_png(directory / "bg" / "00050.png", backdrop)
@@ -98,18 +108,30 @@ def _plan(config: DemoSequenceConfig) -> dict[str, list[_Shot]]:
     val = set(np.floor((np.arange(config.num_val) + 0.5) * seen / config.num_val).astype(int).tolist())
     size = config.resolution
 
+    def camera_at(pose: np.ndarray) -> PinholeCamera:
+        """Return the sequence's camera in a pose."""
+        return PinholeCamera(pose, FOCAL_OVER_HEIGHT * size, (0.5 * size, 0.5 * size), size, size)
+
+    torso_camera = camera_at(_middle_pose(poses)) if config.standing_torso else None
+
     def shot(number: int, pose: np.ndarray, expression: np.ndarray) -> _Shot:
-        camera = PinholeCamera(pose, FOCAL_OVER_HEIGHT * size, (0.5 * size, 0.5 * size), size, size)
-        return _Shot(f"f_{number:04d}", camera, expression)
+        """Return a frame of the recording."""
+        return _Shot(f"f_{number:04d}", camera_at(pose), expression, torso_camera)
 
     recorded = [shot(k, pose, expression) for k, (pose, expression) in enumerate(zip(poses, expressions))]
     train = [k for k in range(seen) if k not in val]
     plan = {"train": [recorded[k] for k in train], "val": [recorded[k] for k in sorted(val)], "test": recorded[seen:]}
-    if config.num_nvs:
+    if config.num_nvs and not config.standing_torso:
         chosen = [train[k] for k in np.linspace(0, len(train) - 1, config.num_nvs).astype(int)]
         cameras = side_cameras(config.num_nvs, config.seed)
         plan["nvs"] = [shot(k, cameras[k], expressions[frame]) for k, frame in enumerate(chosen)]
     return plan
+
+
+def _middle_pose(poses: np.ndarray) -> np.ndarray:
+    """The camera (4, 4) that stands nearest to the middle of all."""
+    position = poses[:, :3, 3]
+    return poses[np.linalg.norm(position - position.mean(axis=0), axis=1).argmin()]
 
 
 def _write_shot(
@@ -117,7 +139,7 @@ def _write_shot(
 ) -> FrameRecord:
     """Render one frame, write its image and mask, and describe it."""
     expression = shot.expression.astype(np.float32)
-    head = render_head(mesh, expression, shot.camera, samples)
+    head = render_head(mesh, expression, shot.camera, samples, shot.torso_camera)
     _write_png(directory / split / f"{shot.name}.png", head.color + (1.0 - head.alpha[..., None]) * backdrop)
     _write_png(directory / "masks" / split / f"{shot.name}.png", head.alpha)
     return FrameRecord(

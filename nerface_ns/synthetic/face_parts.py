@@ -12,7 +12,7 @@ PUPIL_DEG, IRIS_DEG = 11.0, 27.5
 """Angles of the pupil's and the iris' edge from the gaze axis."""
 
 
-def eyeball() -> MeshPart:
+def eyeball(iris_color: tuple[int, int, int] = (92, 128, 122)) -> MeshPart:
     """An eyeball about the origin, looking along +z, its rings denser where the colours change."""
     rings = np.radians(
         [0, 4, 8, 10.4, 11.6, 14, 16, 18, 20, 22, 24, 25.6, 26.8, 28.2, 29.4, 32, 36, 41, 47, 54, 62, 71, 81, 92, 105]
@@ -26,7 +26,7 @@ def eyeball() -> MeshPart:
     degrees = np.degrees(rings)[:, None, None]
     circle = np.stack([np.cos(spokes), np.sin(spokes)], -1)[None] * 5.0 + degrees * np.array([0.02, 0.03])
     fibres = fractal_noise(circle, seed=21, octaves=3)[..., None]
-    iris = srgb255(92, 128, 122, 0.5) * (1.0 + 0.9 * fibres) + srgb255(150, 105, 52) * gaussian((degrees - 13) / 5.0)
+    iris = srgb255(*iris_color, 0.5) * (1.0 + 0.9 * fibres) + srgb255(150, 105, 52) * gaussian((degrees - 13) / 5.0)
     iris = iris * (1.0 - 0.75 * smoothstep(23.0, 27.5, degrees))
     white = srgb255(232, 228, 222, 0.5) + (srgb255(226, 190, 180, 0.5) - srgb255(232, 228, 222, 0.5)) * smoothstep(
         38.0, 75.0, degrees

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nerface_ns.synthetic import expressions as expr
+from nerface_ns.synthetic.demo_people import DEMO_PEOPLE, DemoPerson
 from nerface_ns.synthetic.face_parts import ear, eye_corners, eyeball, lip_and_lid_rolls, mouth_inside
 from nerface_ns.synthetic.head_sculpt import EYE_RADIUS, EYE_X, EYE_Y, EYE_Z, LID_THICKNESS
 from nerface_ns.synthetic.head_skin import HeadSkin, make_head_skin, skin_part
-from nerface_ns.synthetic.mesh_part import MeshPart
+from nerface_ns.synthetic.mesh_part import Material, MeshPart
 from nerface_ns.synthetic.noise import smoothstep
 
 EYE_CENTERS = np.array([[EYE_X, EYE_Y, EYE_Z], [-EYE_X, EYE_Y, EYE_Z]])
@@ -79,15 +80,18 @@ def _outside_eyeballs(points: np.ndarray) -> np.ndarray:
     return moved
 
 
-def make_head_mesh(density: float = 1.0, texture_size: int = 1024) -> HeadMesh:
-    """Build the head; see `make_head_skin` for `density`."""
-    skin = make_head_skin(density, texture_size)
-    parts = [skin_part(skin), eyeball(), eyeball(), *mouth_inside(), ear(1), ear(-1)]
+def make_head_mesh(density: float = 1.0, texture_size: int = 1024, person: DemoPerson = DEMO_PEOPLE[0]) -> HeadMesh:
+    """Build a person's head; see `make_head_skin` for `density`."""
+    skin = make_head_skin(density, texture_size, person)
+    parts = [skin_part(skin), eyeball(person.iris), eyeball(person.iris), *mouth_inside(), ear(1), ear(-1)]
     parts += [eye_corners(skin.closed_points, skin.eye_row, side) for side in (1, -1)]
     parts += lip_and_lid_rolls(skin.points, skin.eye_row, skin.mouth_row)
+    for part in parts:
+        if part.material == Material.FLESH:
+            part.attributes[:, :3] *= person.tint
     starts = np.cumsum([0] + [len(part.points) for part in parts])
     return HeadMesh(
-        points=np.concatenate([part.points for part in parts]),
+        points=person.shaped(np.concatenate([part.points for part in parts])),
         attributes=np.concatenate([part.attributes for part in parts]),
         triangles=np.concatenate([part.triangles + start for part, start in zip(parts, starts)]).astype(np.int32),
         materials=np.concatenate([np.full(len(part.triangles), part.material, np.uint8) for part in parts]),

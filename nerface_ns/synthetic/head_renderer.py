@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nerface_ns.synthetic.head_mesh import HeadMesh
+from nerface_ns.synthetic.noise import smoothstep
 from nerface_ns.synthetic.rasterizer import rasterize, shade, vertex_normals
 
+NECK_HEIGHTS = (-0.155, -0.085)
+"""Between these heights in metres the torso passes into the head."""
 UNITS_PER_METRE = 0.6
 """World units of the written files for a metre of the head model: the camera stands about 0.5 away, as NerFace's."""
 
@@ -37,7 +40,10 @@ class PinholeCamera:
 
     def project(self, world: np.ndarray) -> np.ndarray:
         """Columns and rows (..., 2) of world points, in the format's pixel coordinates."""
-        view = self.view(world)
+        return self.project_view(self.view(world))
+
+    def project_view(self, view: np.ndarray) -> np.ndarray:
+        """Columns and rows (..., 2) of points in the camera frame."""
         return self.focal_px * view[..., :2] / view[..., 2:] + np.array(self.center_px)
 
 
@@ -57,8 +63,27 @@ class RenderedHead:
     """(S*H, S*W) distance along the viewing axis at the raster's samples, inf where empty."""
 
 
-def render_head(mesh: HeadMesh, expression: np.ndarray, camera: PinholeCamera, samples: int = 3) -> RenderedHead:
-    """Render an expression (K,) with `samples` x `samples` raster samples a pixel.
+def torso_share(points: np.ndarray) -> np.ndarray:
+    """By how much points (..., 3) of the neutral head, metres, belong to the torso: (...,) in [0, 1]."""
+    return 1.0 - smoothstep(*NECK_HEIGHTS, points[..., 1])
+
+
+def render_head(
+    mesh: HeadMesh,
+    expression: np.ndarray,
+    camera: PinholeCamera,
+    samples: int = 3,
+    torso_camera: PinholeCamera | None = None,
+) -> RenderedHead:
+    """Render a head.
+
+    Args:
+        mesh: The head.
+        expression: (K,) coefficients.
+        camera: Which sees it; the head is at the origin.
+        samples: Raster samples a pixel, per side.
+        torso_camera: Camera before which the torso rests: it stays in the picture where this one sees it, and the neck
+            bends. None turns all of it with the head.
 
     Raises:
         ValueError: Nothing of the head lies in the image.
@@ -66,7 +91,10 @@ def render_head(mesh: HeadMesh, expression: np.ndarray, camera: PinholeCamera, s
     points, attributes = mesh.posed(expression)
     world = points * UNITS_PER_METRE
     view = camera.view(world)
-    pixels = camera.project(world)
+    if torso_camera is not None:
+        share = torso_share(mesh.points)[:, None]
+        view = (1.0 - share) * view + share * torso_camera.view(world)
+    pixels = camera.project_view(view)
     raster = (pixels + 0.5) * samples - 0.5
     depth, owner = rasterize(raster, view[:, 2], mesh.triangles, camera.height * samples, camera.width * samples)
     normals = vertex_normals(view, mesh.triangles, mesh.weld)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from nerface_ns.synthetic import head_sculpt as sculpt
+from nerface_ns.synthetic.demo_people import DEMO_PEOPLE, DemoPerson
 from nerface_ns.synthetic.head_profile import column_azimuths, loft, row_positions
 from nerface_ns.synthetic.mesh_part import Material, MeshPart, grid_triangles
 from nerface_ns.synthetic.noise import gaussian, smoothstep
@@ -70,7 +71,7 @@ def _occlusion(points: np.ndarray, normals: np.ndarray, knots: np.ndarray) -> np
     return light * (1.0 - 0.50 * throat)
 
 
-def make_head_skin(density: float, texture_size: int) -> HeadSkin:
+def make_head_skin(density: float, texture_size: int, person: DemoPerson = DEMO_PEOPLE[0]) -> HeadSkin:
     """Build the skin; `density` 1 gives about 290 x 237 vertices, spacing about 0.8 mm on the face."""
     knots, eye_row, mouth_row = row_positions(density)
     azimuth = column_azimuths(density)
@@ -96,7 +97,7 @@ def make_head_skin(density: float, texture_size: int) -> HeadSkin:
         eye_row=eye_row,
         mouth_row=mouth_row + 1,
         occlusion=_occlusion(closed + layer, normals, knots)[doubled],
-        texture=paint_head(base, closed, azimuth, seam_y, texture_size),
+        texture=paint_head(base, closed, azimuth, seam_y, texture_size, person),
         texture_rows=doubled / (len(base) - 1.0),
     )
 

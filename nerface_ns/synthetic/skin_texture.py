@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from nerface_ns.synthetic.demo_people import DEMO_PEOPLE, DemoPerson
 from nerface_ns.synthetic.head_sculpt import (
     EYE_SLIT_CENTER,
     MOUTH_HALF_WIDTH,
@@ -16,9 +17,6 @@ from nerface_ns.synthetic.head_sculpt import (
 from nerface_ns.synthetic.mesh_part import srgb_to_linear
 from nerface_ns.synthetic.noise import fractal_noise, gaussian, smoothstep, value_noise
 
-SKIN, FLUSH, LIP = (226, 176, 150), (206, 116, 100), (186, 100, 94)
-HAIR_DARK, HAIR_LIGHT, BROW = (52, 34, 24), (124, 84, 54), (66, 44, 32)
-JUMPER, STRIPE = (38, 84, 104), (226, 214, 190)
 _NUM_FRECKLES = 150
 _MOLES = np.array([[-0.036, -0.028], [0.047, -0.048], [0.022, 0.068], [-0.012, -0.069]])
 """Places of the moles, x and y in metres."""
@@ -30,7 +28,12 @@ def _mix(color: np.ndarray, target: tuple[int, int, int], amount: np.ndarray) ->
 
 
 def paint_head(
-    points: np.ndarray, feature_points: np.ndarray, azimuth: np.ndarray, seam_y: np.ndarray, size: int
+    points: np.ndarray,
+    feature_points: np.ndarray,
+    azimuth: np.ndarray,
+    seam_y: np.ndarray,
+    size: int,
+    person: DemoPerson = DEMO_PEOPLE[0],
 ) -> np.ndarray:
     """Paint the head's texture.
 
@@ -40,6 +43,7 @@ def paint_head(
         azimuth: Azimuth of the columns.
         seam_y: Height of the closed lids' seam in each column.
         size: Texture height and width in texels.
+        person: Whose colours.
 
     Returns:
         (size, size, 4) linear red, green, blue and highlight strength, float32; texel centres span the grid's edges.
@@ -53,26 +57,26 @@ def paint_head(
     texel_seam = np.interp(columns, np.arange(len(azimuth)), seam_y)[None].astype(np.float32)
     front = smoothstep(0.0, 0.03, surface[..., 2])
 
-    color = _skin(surface)
+    color = _skin(surface, person)
     color = _freckles(color, surface)
     gloss = 0.09 + 0.05 * gaussian(surface[..., 0] / 0.02, (surface[..., 1] + 0.01) / 0.03) * front
-    color, lips = _lips_and_nostrils(color, surface, front)
-    color = _eyes_and_brows(color, surface, texel_seam, front)
+    color, lips = _lips_and_nostrils(color, surface, front, person)
+    color = _eyes_and_brows(color, surface, texel_seam, front, person)
     gloss = gloss + 0.16 * lips
-    color, gloss = _hair(color, gloss, base, np.broadcast_to(texel_azimuth, base.shape[:2]))
-    color, gloss = _jumper(color, gloss, base)
+    color, gloss = _hair(color, gloss, base, np.broadcast_to(texel_azimuth, base.shape[:2]), person)
+    color, gloss = _jumper(color, gloss, base, person)
     return np.concatenate([srgb_to_linear(np.clip(color, 0, 1)), gloss[..., None]], -1).astype(np.float32)
 
 
-def _skin(p: np.ndarray) -> np.ndarray:
+def _skin(p: np.ndarray, person: DemoPerson) -> np.ndarray:
     """Skin with flushed cheeks, nose and chin, mottling, pores and a shaven beard."""
     x, y = np.abs(p[..., 0]), p[..., 1]
     front = smoothstep(-0.01, 0.04, p[..., 2])
-    color = np.broadcast_to(np.asarray(SKIN, np.float32) / 255.0, p.shape).copy()
+    color = np.broadcast_to(np.asarray(person.skin, np.float32) / 255.0, p.shape).copy()
     mottle = fractal_noise(p * 160.0, seed=5, octaves=3)
     flush = 0.36 * gaussian((x - 0.043) / 0.020, (y + 0.012) / 0.017)
     flush = flush + 0.38 * gaussian(x / 0.015, (y + 0.016) / 0.012) + 0.18 * gaussian(x / 0.02, (y + 0.081) / 0.012)
-    color = _mix(color, FLUSH, np.clip(flush * front * (1 + 0.8 * mottle) + 0.10 * mottle, 0, 1))
+    color = _mix(color, person.flush, np.clip(flush * front * (1 + 0.8 * mottle) + 0.10 * mottle, 0, 1))
     color = _mix(color, (170, 112, 104), 0.30 * gaussian((x - 0.031) / 0.020, (y - 0.016) / 0.009) * front)
     beard = smoothstep(-0.019, -0.047, y + 0.25 * np.maximum(x - 0.03, 0)) * smoothstep(-0.112, -0.095, y)
     beard = np.maximum(beard, 0.8 * gaussian(x / 0.022, (y + 0.037) / 0.006)) * smoothstep(0.005, 0.03, p[..., 2])
@@ -102,7 +106,9 @@ def _freckles(color: np.ndarray, p: np.ndarray) -> np.ndarray:
     return _mix(color, (140, 80, 56), amount)
 
 
-def _lips_and_nostrils(color: np.ndarray, p: np.ndarray, front: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _lips_and_nostrils(
+    color: np.ndarray, p: np.ndarray, front: np.ndarray, person: DemoPerson
+) -> tuple[np.ndarray, np.ndarray]:
     """Red lips with a cupid's bow, the seam's shadow, and dark nostrils; also returns the lips' mask."""
     x, y = p[..., 0], p[..., 1]
     taper = np.maximum(1.0 - (x / (MOUTH_HALF_WIDTH + 0.0015)) ** 2, 0.0)
@@ -113,14 +119,16 @@ def _lips_and_nostrils(color: np.ndarray, p: np.ndarray, front: np.ndarray) -> t
     lips = lips * front * smoothstep(0.0, 0.10, taper)
     lines = fractal_noise(np.stack([x * 900.0, y * 120.0], -1), seed=31, octaves=2)
     shade = 1.0 + 0.16 * lines - 0.14 * gaussian((y - (MOUTH_Y + 0.003)) / 0.003)
-    color = color + (np.asarray(LIP, np.float32) / 255.0 * shade[..., None] - color) * (0.88 * lips)[..., None]
+    color = color + (np.asarray(person.lip, np.float32) / 255.0 * shade[..., None] - color) * (0.88 * lips)[..., None]
     seam = gaussian((y - MOUTH_Y) / 0.0011) * smoothstep(0.0, 0.05, taper) * front
     color = _mix(color, (96, 40, 40), 0.65 * seam)
     nostril = gaussian((np.abs(x) - 0.0076) / 0.0034, (y + 0.0250) / 0.0024) * front
     return _mix(color, (58, 26, 22), np.clip(1.25 * nostril, 0, 0.92)), lips
 
 
-def _eyes_and_brows(color: np.ndarray, p: np.ndarray, seam_y: np.ndarray, front: np.ndarray) -> np.ndarray:
+def _eyes_and_brows(
+    color: np.ndarray, p: np.ndarray, seam_y: np.ndarray, front: np.ndarray, person: DemoPerson
+) -> np.ndarray:
     """Lid crease, lash line and brows made of strokes."""
     x, y = np.abs(p[..., 0]), p[..., 1]
     height = y - seam_y
@@ -135,22 +143,24 @@ def _eyes_and_brows(color: np.ndarray, p: np.ndarray, seam_y: np.ndarray, front:
     shape = smoothstep(1.15, 0.55, np.abs(y - center) / np.maximum(thickness, 1e-5)) * (thickness > 1e-4)
     stroke = np.stack([(x - 0.9 * (y - center)) * 1100.0, (y - center) * 240.0 + x * 60.0], -1)
     hairs = smoothstep(0.05, 0.55, value_noise(stroke, seed=17))
-    return _mix(color, BROW, np.clip(shape * (0.45 + 0.55 * hairs) * front, 0, 0.93))
+    return _mix(color, person.brow, np.clip(shape * (0.45 + 0.55 * hairs) * front, 0, 0.93))
 
 
-def _hair(color: np.ndarray, gloss: np.ndarray, p: np.ndarray, azimuth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _hair(
+    color: np.ndarray, gloss: np.ndarray, p: np.ndarray, azimuth: np.ndarray, person: DemoPerson
+) -> tuple[np.ndarray, np.ndarray]:
     """Combed strands in two browns that thin out at the hairline."""
     strands = strand_coordinates(p, azimuth)
     locks = 0.5 + fractal_noise(strands * np.array([12.0, 12.0, 2.5]), seed=41, octaves=2)
     fine = 0.5 + fractal_noise(strands * np.array([55.0, 55.0, 5.0]), seed=45, octaves=2)
     tone = np.clip(smoothstep(0.25, 0.80, 0.5 * locks + 0.5 * fine), 0, 1)
-    dark, light = (np.asarray(c, np.float32) / 255.0 for c in (HAIR_DARK, HAIR_LIGHT))
+    dark, light = (np.asarray(c, np.float32) / 255.0 for c in (person.hair_dark, person.hair_light))
     cover = smoothstep(-0.0025, 0.0015, hair_height(p, azimuth) + 0.007 * (fine - 0.5))
     hair = dark + (light - dark) * tone[..., None]
     return color + (hair - color) * cover[..., None], gloss + (0.04 + 0.08 * tone - gloss) * cover
 
 
-def _jumper(color: np.ndarray, gloss: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _jumper(color: np.ndarray, gloss: np.ndarray, p: np.ndarray, person: DemoPerson) -> tuple[np.ndarray, np.ndarray]:
     """A knitted, striped jumper, painted a little beyond its edge."""
     cover = smoothstep(0.0012, -0.0004, p[..., 1] - collar_height(p))
     level = p[..., 1] + 0.10 * np.sqrt(p[..., 0] ** 2 + 0.04**2)
@@ -158,6 +168,6 @@ def _jumper(color: np.ndarray, gloss: np.ndarray, p: np.ndarray) -> tuple[np.nda
     stripe = smoothstep(0.60, 0.64, wave) * smoothstep(0.96, 0.92, wave) * (level < -0.170)
     around = np.arctan2(p[..., 0], p[..., 2])
     knit = 0.90 + 0.10 * np.sin(around * 150.0) * np.sin(p[..., 1] * 1800.0)
-    cloth = _mix(np.broadcast_to(np.asarray(JUMPER, np.float32) / 255.0, p.shape), STRIPE, stripe)
+    cloth = _mix(np.broadcast_to(np.asarray(person.jumper, np.float32) / 255.0, p.shape), person.stripe, stripe)
     cloth = cloth * (knit * (1.0 + 0.16 * fractal_noise(p * 90.0, seed=51)))[..., None]
     return color + (cloth - color) * cover[..., None], gloss * (1 - cover)

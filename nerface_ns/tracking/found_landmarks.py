@@ -116,6 +116,7 @@ def _looked_at(frames: Iterator[ClipFrame], finders: list[Any]) -> Iterator[tupl
         idle.put(finder)
 
     def look(frame: ClipFrame) -> tuple[int, tuple[int, ...], Any]:
+        """Find the faces in a frame with a finder that is idle."""
         finder = idle.get()
         try:
             image = frame.image()

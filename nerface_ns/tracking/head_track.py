@@ -91,6 +91,51 @@ def track_head(
     Raises:
         ValueError: Too few frames show a face, or several faces where there should be one.
     """
+    chosen, dropped, num_several = _usable_faces(found, rule, source)
+    crop = fit_crop(chosen.boxes, *found.frame_size, size_px)
+    center_px = crop.center_px(*found.frame_size)
+    chosen, fit, wild_ticks = _fit_frames(found, chosen, canonical, rate, crop, center_px, config, source)
+    dropped["not fitted"] = wild_ticks
+    landmarks = crop.landmarks(found.landmarks_px[chosen.faces])
+    expression = found.blendshapes[chosen.faces].astype(np.float64)
+    scale = CAMERA_DISTANCE / float(np.median(np.linalg.norm(fit.translation, axis=1)))
+    return HeadTrack(
+        frames=chosen.frames,
+        ticks=found.ticks[chosen.frames],
+        landmarks_px=landmarks,
+        expression=expression,
+        names=found.names,
+        crop=crop,
+        center_px=center_px,
+        fit=fit,
+        camera_to_world=camera_to_head(fit.rotation, fit.translation, scale),
+        gaze=_gaze(landmarks, fit, center_px, expression, found.names),
+        dropped={reason: ticks for reason, ticks in dropped.items() if ticks},
+        cuts=[int(found.ticks[chosen.frames[row]]) for row in find_cuts(chosen.boxes)],
+        num_several=num_several,
+    )
+
+
+@dataclass
+class _Faces:
+    """One face in each of some frames."""
+
+    frames: np.ndarray
+    """(n,) rows among the decoded frames."""
+    faces: np.ndarray
+    """(n,) rows among all faces."""
+    boxes: np.ndarray
+    """(n, 4) where they are in the video."""
+
+    def at(self, rows: np.ndarray) -> _Faces:
+        """Return some of them."""
+        return _Faces(self.frames[rows], self.faces[rows], self.boxes[rows])
+
+
+def _usable_faces(
+    found: FoundLandmarks, rule: Literal["largest", "error"], source: str
+) -> tuple[_Faces, dict[str, list[int]], int]:
+    """The head's face in each frame that has it in its place, the ticks of the others, frames with several faces."""
     if not len(found.frame_of_face):
         raise ValueError(f"{source}: no face was found in any of {len(found.ticks)} frames")
     try:
@@ -101,38 +146,39 @@ def track_head(
     jumps = find_jumps(boxes)
     without = np.setdiff1d(np.arange(len(found.ticks)), chosen.frames)
     dropped = {"no face": found.ticks[without].tolist(), "jump": found.ticks[chosen.frames[jumps]].tolist()}
-    frames, faces, boxes = chosen.frames[~jumps], chosen.faces[~jumps], boxes[~jumps]
-    _require_frames(source, len(frames), len(found.ticks))
-    crop = fit_crop(boxes, *found.frame_size, size_px)
-    center_px = crop.center_px(*found.frame_size)
-    landmarks = crop.landmarks(found.landmarks_px[faces])
-    fit = _fit(landmarks, canonical, center_px, crop, found.ticks[frames] / rate, config)
-    wild = _wild_frames(fit, crop)
-    if wild.any():
-        dropped["not fitted"] = found.ticks[frames[wild]].tolist()
-        frames, faces, boxes, landmarks = frames[~wild], faces[~wild], boxes[~wild], landmarks[~wild]
-        _require_frames(source, len(frames), len(found.ticks))
-        fit = _fit(landmarks, canonical, center_px, crop, found.ticks[frames] / rate, config)
-    expression = found.blendshapes[faces].astype(np.float64)
-    scale = CAMERA_DISTANCE / float(np.median(np.linalg.norm(fit.translation, axis=1)))
-    return HeadTrack(
-        frames=frames,
-        ticks=found.ticks[frames],
-        landmarks_px=landmarks,
-        expression=expression,
-        names=found.names,
-        crop=crop,
-        center_px=center_px,
-        fit=fit,
-        camera_to_world=camera_to_head(fit.rotation, fit.translation, scale),
-        gaze=_gaze(landmarks, fit, center_px, expression, found.names),
-        dropped={reason: ticks for reason, ticks in dropped.items() if ticks},
-        cuts=[int(found.ticks[frames[row]]) for row in find_cuts(boxes)],
-        num_several=chosen.num_several,
-    )
+    usable = _Faces(chosen.frames, chosen.faces, boxes).at(~jumps)
+    _require_frames(source, len(usable.frames), len(found.ticks))
+    return usable, dropped, chosen.num_several
+
+
+def _fit_frames(
+    found: FoundLandmarks,
+    chosen: _Faces,
+    canonical: np.ndarray,
+    rate: float,
+    crop: FaceCrop,
+    center_px: np.ndarray,
+    config: BundleAdjustmentConfig,
+    source: str,
+) -> tuple[_Faces, RigidFit, list[int]]:
+    """Fit the head's motion, once more without the frames that did not fit; return the others, the fit, their ticks."""
+
+    def fit(some: _Faces) -> RigidFit:
+        """Fit some frames."""
+        landmarks = crop.landmarks(found.landmarks_px[some.faces])
+        return _fit(landmarks, canonical, center_px, crop, found.ticks[some.frames] / rate, config)
+
+    first = fit(chosen)
+    wild = _wild_frames(first, crop)
+    if not wild.any():
+        return chosen, first, []
+    kept = chosen.at(~wild)
+    _require_frames(source, len(kept.frames), len(found.ticks))
+    return kept, fit(kept), found.ticks[chosen.frames[wild]].tolist()
 
 
 def _require_frames(source: str, count: int, total: int) -> None:
+    """Refuse a clip with too few frames to make a dataset of."""
     if count < MIN_FRAMES:
         raise ValueError(f"{source}: expected at least {MIN_FRAMES} frames with a face, got {count} of {total}")
 
@@ -145,6 +191,7 @@ def _fit(
     times_s: np.ndarray,
     config: BundleAdjustmentConfig,
 ) -> RigidFit:
+    """Fit the head's motion to the rigid ones of all landmarks."""
     rows = list(RIGID_LANDMARKS)
     return fit_rigid_head(landmarks[:, rows], canonical[rows], center_px, float(crop.size_px), times_s, config)
 

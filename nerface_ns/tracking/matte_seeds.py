@@ -54,6 +54,7 @@ def matte_seeds(face: Float[np.ndarray, "478 d"], height: int, width: int) -> Ma
     middle = outline.mean(axis=0)
 
     def polygon(*points: np.ndarray) -> Bool[np.ndarray, "height width"]:
+        """Return the pixels within a polygon."""
         mask = np.zeros((height, width), dtype=np.uint8)
         # Far points would overflow the rasteriser.
         corners = np.clip(np.array(points).reshape(-1, 2), -4 * width, 5 * width)

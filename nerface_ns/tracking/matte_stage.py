@@ -64,6 +64,7 @@ def know_background(frames: Sequence[MatteFrame], segmenter: PersonProbability |
         statistics = background_statistics(small, _grown(cuts, cuts.shape[1:]))
 
         def again(image: np.ndarray, seed: MatteSeeds, person: np.ndarray | None) -> np.ndarray:
+            """Cut a frame once more, knowing the background."""
             return informed_cut(image, seed, statistics, usual, person)
 
         better = np.stack(list(pool.map(again, small, seeds, people)))
@@ -85,6 +86,7 @@ def write_mattes(
     """
 
     def cut(frame: MatteFrame) -> None:
+        """Write a frame's matte, unless it is there."""
         if not frame.alpha.is_file():
             write_image(frame.alpha, _alpha(frame, background, segmenter))
 

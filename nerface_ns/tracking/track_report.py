@@ -144,6 +144,7 @@ def _plots(folder: Path, track: HeadTrack, rate: float) -> None:
     from matplotlib.figure import Figure
 
     def save(name: str, figure: Figure) -> None:
+        """Write a figure as PNG."""
         buffer = BytesIO()
         FigureCanvasAgg(figure).print_png(buffer)
         write_bytes(folder / f"{name}.png", buffer.getvalue())

@@ -138,6 +138,7 @@ def _write_images(clip: VideoClip, track: HeadTrack, paths: list[Path], progress
         return
 
     def write(path: Path, frame: ClipFrame) -> None:
+        """Write a frame as the crop shows it."""
         write_image(path, track.crop.apply(frame.image()))
 
     with ThreadPoolExecutor(2) as pool:
@@ -183,6 +184,7 @@ def _overlays(
     """Pictures of the preview, drawn ahead of the encoder."""
 
     def draw(row: int) -> np.ndarray:
+        """Return a frame with what was found drawn over it."""
         alpha = None if mattes is None else read_grey(mattes[row])
         return draw_overlay(read_image(paths[row]), track, row, alpha)
 

@@ -128,6 +128,7 @@ class ExpressionTrack:
         high, share = (low + 1).clip(max=last), (position - low)[:, None]
 
         def between(rows: np.ndarray) -> np.ndarray:
+            """Interpolate rows."""
             return rows[low] * (1 - share) + rows[high] * share
 
         poses = self.camera_to_world

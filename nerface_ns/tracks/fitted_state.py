@@ -10,6 +10,7 @@ JSON, version 1. Keys with a question mark may be left out:
       "photo": "me.png",                 ? what it was fitted to
       "expression": {"jawOpen": 0.1, ...},   every coefficient of the run by name, in its order
       "latent_code": [0.02, ...],        [] for a model without codes
+      "identity": {"anna": 1.0},         ? shares of the run's persons, which add up to 1, where it has several
       "gaze": [0.1, -0.2],               ? pitch up, yaw towards +x, radians, head frame
       "camera": {"camera_to_world": [[...], [...], [...]],   3x4 OpenGL camera in the head's frame
                  "focal_px": [fx, fy], "center_px": [cx, cy], "height": 128, "width": 128},
@@ -28,14 +29,17 @@ from typing import Any, Optional
 import numpy as np
 
 from nerface_ns.tracks.expression_track import MAX_COEFFICIENT, ExpressionTrack, as_numbers
+from nerface_ns.tracks.json_file import check_keys, distinct, parse_file
 from nerface_ns.tracks.whole_file import read_whole, write_whole
 
 SCHEMA, VERSION = "nerface-state", 1
 REQUIRED_KEYS = ("schema", "version", "run", "expression", "latent_code", "camera")
-KNOWN_KEYS = (*REQUIRED_KEYS, "method", "photo", "gaze", "fit")
+KNOWN_KEYS = (*REQUIRED_KEYS, "method", "photo", "identity", "gaze", "fit")
 CAMERA_KEYS = ("camera_to_world", "focal_px", "center_px", "height", "width")
 LISTED_NAMES = 3
 """Names that an error lists."""
+SHARES_TOLERANCE = 1e-3
+"""How far persons' shares may be from 1 together, by rounding."""
 MAX_SIDE_PX = 1 << 14
 """Largest height or width of a picture."""
 
@@ -73,6 +77,8 @@ class FittedState:
     """What it was fitted to."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """Figures of the fit."""
+    identity: Mapping[str, float] = field(default_factory=dict)
+    """Shares of persons by name, of a run that knows several."""
     source: str = ""
     """Where it came from, for messages."""
 
@@ -99,6 +105,7 @@ class FittedState:
             raise ValueError(f"{where}: expected positive numbers in focal_px, got {focal.tolist()}")
         if not (np.abs(center) < MAX_COEFFICIENT).all():
             raise ValueError(f"{where}: expected finite numbers in center_px, got {center.tolist()}")
+        _check_shares(where, self.identity)
         values = {"expression": track.expression[0], "latent_code": code, "gaze": gaze}
         assert track.camera_to_world is not None
         values["camera_to_world"] = track.camera_to_world[0]
@@ -130,15 +137,16 @@ def read_state(path: Path) -> FittedState:
         ValueError: It is no state; the message names the file, what was expected and what came.
     """
     path = Path(path)
-    content = _load_object(path, read_whole(path, "a state file"))
+    content = parse_file(path, read_whole(path, "a state file"), SCHEMA, VERSION, "a JSON object, a state", distinct)
+    check_keys(str(path), content, KNOWN_KEYS, REQUIRED_KEYS)
     for key in ("run", "method", "photo"):
         if not isinstance(content.get(key, ""), str):
             raise ValueError(f"{path}: '{key}' expected a text, got {str(content[key])[:60]!r}")
-    for key in ("expression", "camera", "fit"):
+    for key in ("expression", "camera", "fit", "identity"):
         if not isinstance(content.get(key, {}), dict):
             raise ValueError(f"{path}: '{key}' expected an object, got {str(content[key])[:60]!r}")
     expression, camera = content["expression"], content["camera"]
-    _check_keys(f"{path}: 'camera'", camera, CAMERA_KEYS, CAMERA_KEYS)
+    check_keys(f"{path}: 'camera'", camera, CAMERA_KEYS, CAMERA_KEYS)
     where, gaze = str(path), content.get("gaze")
     values = [float(as_numbers(where, f"coefficient {name!r}", value, ())) for name, value in expression.items()]
     focal, center = (as_numbers(where, key, camera[key], (2,)).tolist() for key in ("focal_px", "center_px"))
@@ -155,6 +163,7 @@ def read_state(path: Path) -> FittedState:
         method=content.get("method", ""),
         photo=content.get("photo", ""),
         figures=content.get("fit", {}),
+        identity=content.get("identity", {}),
         source=str(path),
     )
 
@@ -169,6 +178,8 @@ def write_state(path: Path, state: FittedState) -> None:
     content |= {key: text for key, text in (("method", state.method), ("photo", state.photo)) if text}
     content["expression"] = dict(zip(state.names, state.expression.tolist()))
     content["latent_code"] = state.latent_code.tolist()
+    if state.identity:
+        content["identity"] = dict(state.identity)
     if state.gaze is not None:
         content["gaze"] = state.gaze.tolist()
     content["camera"] = {
@@ -183,6 +194,12 @@ def write_state(path: Path, state: FittedState) -> None:
     write_whole(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def _check_shares(where: str, shares: Mapping[str, float]) -> None:
+    values = [float(as_numbers(where, f"share of {name!r}", share, ())) for name, share in shares.items()]
+    if values and not (min(values) >= 0 and abs(sum(values) - 1) < SHARES_TOLERANCE):
+        raise ValueError(f"{where}: expected shares of at least 0 that add up to 1 in 'identity', got {dict(shares)}")
+
+
 def check_side(where: str, name: str, side: Any) -> int:
     """Return a height or width in pixels.
 
@@ -192,46 +209,6 @@ def check_side(where: str, name: str, side: Any) -> int:
     if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= MAX_SIDE_PX:
         raise ValueError(f"{where}: expected {name} as a whole number in 1..{MAX_SIDE_PX}, got {side!r}")
     return side
-
-
-def _load_object(path: Path, text: str) -> dict[str, Any]:
-    """The file's object, its keys and its version checked."""
-    try:
-        content = json.loads(text, object_pairs_hook=lambda pairs: _distinct(path, pairs))
-    except RecursionError as error:
-        raise ValueError(f"{path}: expected JSON, got text nested too deeply") from error
-    except ValueError as error:
-        if str(error).startswith(str(path)):
-            raise
-        raise ValueError(f"{path}: expected JSON, got text that does not parse: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a JSON object, a state, got {type(content).__name__}")
-    if content.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: 'schema' expected {SCHEMA!r}, got {str(content.get('schema'))[:60]!r}")
-    version = content.get("version")
-    if version != VERSION or isinstance(version, bool):
-        raise ValueError(f"{path}: 'version' expected {VERSION}, the one this program reads, got {version!r}")
-    content = {key: value for key, value in content.items() if value is not None}
-    _check_keys(str(path), content, KNOWN_KEYS, REQUIRED_KEYS)
-    return content
-
-
-def _distinct(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in record:
-            raise ValueError(f"{path}: expected distinct keys, got {key!r} twice")
-        record[key] = value
-    return record
-
-
-def _check_keys(where: str, record: dict[str, Any], known: tuple[str, ...], required: tuple[str, ...]) -> None:
-    missing = [key for key in required if key not in record]
-    unknown = [key for key in record if key not in known]
-    if missing:
-        raise ValueError(f"{where}: expected key '{missing[0]}', got only {sorted(record)}")
-    if unknown:
-        raise ValueError(f"{where}: expected no keys but {', '.join(known)}, got '{unknown[0]}'")
 
 
 def check_same_names(where: str, names: tuple[str, ...], expected: tuple[str, ...]) -> None:

@@ -207,6 +207,7 @@ def _camera_to_world(angles: dict[str, np.ndarray]) -> np.ndarray | None:
     one, zero = np.ones_like(yaw), np.zeros_like(yaw)
 
     def matrix(rows: list[list[np.ndarray]]) -> np.ndarray:
+        """Return matrices of rows of numbers."""
         return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
     (cy, cp, cr), (sy, sp, sr) = (f(np.stack([yaw, -pitch, roll])) for f in (np.cos, np.sin))

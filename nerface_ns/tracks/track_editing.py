@@ -74,6 +74,7 @@ def concatenate(tracks: Sequence[ExpressionTrack], by_names: bool = False) -> Ex
         _check_joinable(tracks[0], other)
 
     def join(name: str) -> np.ndarray | None:
+        """Join what all tracks have; None where one has nothing."""
         parts = [getattr(track, name) for track in tracks]
         return None if any(part is None for part in parts) else np.concatenate(parts)
 

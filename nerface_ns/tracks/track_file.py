@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from nerface_ns.tracks.expression_track import ExpressionTrack, as_numbers, check_names, check_rate
+from nerface_ns.tracks.json_file import check_keys, parse_file
 from nerface_ns.tracks.live_link import is_live_link_header, parse_live_link_csv
 from nerface_ns.tracks.track_csv import format_csv, format_number, parse_csv
 from nerface_ns.tracks.whole_file import read_whole, write_whole
@@ -82,7 +83,8 @@ def write_track(path: Path, track: ExpressionTrack) -> None:
 
 
 def _parse_json(path: Path, text: str) -> ExpressionTrack:
-    content = _load_object(path, text)
+    content = parse_file(path, text, SCHEMA, VERSION, "a JSON object with fps and frames")
+    check_keys(str(path), content, FILE_KEYS, ("fps", "frames"))
     for key, kind, expected in (("source", str, "a text"), ("video", str, "a path"), ("names", list, "a list")):
         if key in content and not (isinstance(content[key], kind) and (content[key] or kind is list)):
             raise ValueError(f"{path}: '{key}' expected {expected}, got {str(content[key])[:60]!r}")
@@ -106,33 +108,6 @@ def _parse_json(path: Path, text: str) -> ExpressionTrack:
     return replace(track, source=content.get("source") or path.name)
 
 
-def _load_object(path: Path, text: str) -> dict[str, Any]:
-    """The file's object, its keys and its version checked."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected JSON, got text that does not parse: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a JSON object with fps and frames, got {type(content).__name__}")
-    if content.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: 'schema' expected {SCHEMA!r}, got {str(content.get('schema'))[:60]!r}")
-    version = content.get("version")
-    if version != VERSION or isinstance(version, bool):
-        raise ValueError(f"{path}: 'version' expected {VERSION}, the one this program reads, got {version!r}")
-    content = {key: value for key, value in content.items() if value is not None}
-    _check_keys(str(path), content, FILE_KEYS, ("fps", "frames"))
-    return content
-
-
-def _check_keys(where: str, record: dict[str, Any], known: tuple[str, ...], required: tuple[str, ...]) -> None:
-    missing = [key for key in required if key not in record]
-    unknown = [key for key in record if key not in known]
-    if missing:
-        raise ValueError(f"{where}: expected key '{missing[0]}', got only {sorted(record)}")
-    if unknown:
-        raise ValueError(f"{where}: expected no keys but {', '.join(known)}, got '{unknown[0]}'")
-
-
 def _stack_frames(path: Path, frames: list[Any]) -> dict[str, Any]:
     """Numbers and files of all frames by key, every frame checked against the first."""
     rows: list[dict[str, Any]] = []
@@ -140,7 +115,7 @@ def _stack_frames(path: Path, frames: list[Any]) -> dict[str, Any]:
         where = f"{path}: frame {index}"
         if not isinstance(frame, dict):
             raise ValueError(f"{where}: expected an object with 'expression', got {str(frame)[:60]!r}")
-        _check_keys(where, frame, FRAME_KEYS, ("expression",))
+        check_keys(where, frame, FRAME_KEYS, ("expression",))
         row = {key: as_numbers(where, key, frame[key], FRAME_SHAPES[key]) for key in FRAME_SHAPES if key in frame}
         if "file" in frame:
             row["file"] = frame["file"]

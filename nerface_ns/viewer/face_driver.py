@@ -19,6 +19,7 @@ from torch import Tensor
 
 from nerface_ns.conditioning.expression import ExpressionEncoding
 from nerface_ns.conditioning.face_condition import DrivenFrame
+from nerface_ns.conditioning.identities import Identities
 from nerface_ns.conditioning.latent_codes import LatentCodes
 from nerface_ns.conditioning.recorded_track import RecordedTrack
 from nerface_ns.tracks.retargeting import neutral_expression
@@ -41,6 +42,7 @@ class DrivableFace(Protocol):
     expression_encoding: ExpressionEncoding
     latent_codes: LatentCodes
     track: RecordedTrack
+    identities: Optional[Identities]
     has_gaze: bool
     frame_driver: Optional[Callable[[Any], DrivenFrame]]
 
@@ -72,6 +74,8 @@ class FaceState:
     """Whether the eyes look at the camera instead, whoever drives."""
     loaded_code: Optional[Float[np.ndarray, "code_length"]] = None
     """Latent code of the state that was loaded last."""
+    shares: Optional[tuple[float, ...]] = None
+    """Shares of the persons in the face; None shows whose recording it is at the time, and a model of one person."""
     background: Optional[tuple[float, float, float]] = None
     """Colour behind the head, red, green, blue in [0, 1]; None shows the model's own background."""
 
@@ -115,7 +119,10 @@ class FaceDriver:
         if state.mode != "time slider":
             expression = torch.from_numpy(self.expression_of(state)).float()
         colour = None if state.background is None else torch.tensor(state.background)
-        return DrivenFrame(expression, self._latent_code(state), colour, self._gaze_towards(camera, state))
+        gaze, identity = self._gaze_towards(camera, state), None
+        if self._model.identities is not None and state.shares is not None:
+            identity = torch.tensor(state.shares)
+        return DrivenFrame(expression, self._latent_code(state), colour, gaze, identity)
 
     def expression_of(self, state: FaceState) -> Float[np.ndarray, "num_coefficients"]:
         """Return the raw coefficients that a state shows now."""
@@ -235,16 +242,30 @@ class FaceDriver:
             other_frame=other_frame,
             share=share,
             gaze=(0.0, 0.0) if self.gaze is None else self.gaze.of_frames(frame, other_frame, share),
+            shares=self._shares_of_frames(frame, other_frame, share),
         )
+
+    def _shares_of_frames(self, frame: int, other_frame: int, share: float) -> Optional[tuple[float, ...]]:
+        """Shares of the persons in a blend of two training frames."""
+        identities = self._model.identities
+        if identities is None:
+            return None
+        first, second = identities.of_frames(torch.tensor([frame, other_frame]).to(identities.frame_identity)).cpu()
+        return tuple(torch.lerp(first, second, share).tolist())
 
     def load_state(
         self,
         expression: Float[np.ndarray, "num_coefficients"],
         code: Float[np.ndarray, "code_length"],
         gaze: Optional[Float[np.ndarray, "2"]] = None,
+        shares: Optional[tuple[float, ...]] = None,
     ) -> None:
-        """Show an expression with a latent code and a gaze, such as those that were fitted to a photo."""
-        looks = {} if gaze is None else {"gaze": (float(gaze[0]), float(gaze[1])), "eyes_follow": False}
+        """Show an expression with a latent code, a gaze and persons, such as those that were fitted to a photo."""
+        looks: dict[str, Any] = {}
+        if gaze is not None:
+            looks = {"gaze": (float(gaze[0]), float(gaze[1])), "eyes_follow": False}
+        if shares is not None:
+            looks["shares"] = shares
         self.change(mode="expression sliders", expression=expression, code="loaded state", loaded_code=code, **looks)
 
 

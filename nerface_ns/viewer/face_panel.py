@@ -21,6 +21,7 @@ from nerface_ns.viewer.expression_controls import ExpressionControls
 from nerface_ns.viewer.face_driver import DrivableFace, DriveMode, FaceDriver
 from nerface_ns.viewer.frame_controls import FrameControls
 from nerface_ns.viewer.gaze_controls import GazeControls
+from nerface_ns.viewer.identity_controls import IdentityControls
 from nerface_ns.viewer.live_controls import LiveControls
 from nerface_ns.viewer.live_drive import LiveDrive
 from nerface_ns.viewer.live_source import LiveSource
@@ -146,6 +147,8 @@ class FacePanel(ViewerControl):
         context.when_used(self._faces, self._set_face)
         slider = time_slider(self.viewer)
         context.when_used(slider, lambda _: self.driver.follow_time(float(slider.value)))
+        if self._model.identities is not None:
+            self._sections.append(IdentityControls(context, self._model.identities.names))
         if self.live_source is not None:
             self._live = LiveDrive(self.driver, self.live_source, target, self.retargeting)
             self._sections.append(LiveControls(context, self._live))

@@ -49,6 +49,7 @@ class PanelContext:
         """
 
         def respond(event: viser.GuiEvent) -> None:
+            """Do what was asked, and tell of what went wrong."""
             if event.client_id is None:
                 return
             try:

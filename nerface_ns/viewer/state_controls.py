@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from jaxtyping import Float
@@ -50,13 +50,24 @@ class StateControls:
                 state.check_fits(tuple(self._model.expression_names), self._model.latent_codes.codes.shape[1])
             except ValueError as error:
                 raise ValueError(str(error).replace(str(received), name)) from error
-        self._context.driver.load_state(state.expression, state.latent_code, state.gaze)
+        shares = self._shares(state, name)
+        self._context.driver.load_state(state.expression, state.latent_code, state.gaze, shares)
         if event.client is not None:
             self._show(event.client, state_view(state, self._center))
         words = f"Loaded {name}{f', fitted to {state.photo}' if state.photo else ''}."
         if state.run != run_fingerprint(self._model):
             words += " **It was fitted to another training**: its latent code may mean something else here."
         self._context.tell(words)
+
+    def _shares(self, state: FittedState, name: str) -> Optional[tuple[float, ...]]:
+        """A state's shares of the model's persons; None where it has none, or the model knows one person."""
+        identities = self._model.identities
+        if identities is None or not state.identity:
+            return None
+        unknown = [person for person in state.identity if person not in identities.names]
+        if unknown:
+            raise ValueError(f"{name}: expected persons among {', '.join(identities.names)}, got {unknown[0]}")
+        return tuple(float(state.identity.get(person, 0.0)) for person in identities.names)
 
 
 def state_view(state: FittedState, center: Float[np.ndarray, "3"]) -> FaceView:

@@ -80,6 +80,7 @@ class TrackPlayer:
 
     @speed.setter
     def speed(self, speed: float) -> None:
+        """Change the speed; the position stays."""
         position_s = self.position_s
         self._speed = speed
         self.seek(position_s)

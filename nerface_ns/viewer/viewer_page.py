@@ -23,9 +23,13 @@ def first_tab(gui: viser.GuiApi, label: str) -> viser.GuiTabHandle:
     group = next(child for child in children if isinstance(child, viser.GuiTabGroupHandle))
     tab = group.add_tab(label)  # viser takes 0.1 s for each icon
     for items in (group._labels, group._icons_html, group._tabs):
-        items.insert(0, items.pop())  # type: ignore[arg-type]
+        _move_last_first(items)
     group._sync_with_client()
     return tab
+
+
+def _move_last_first(items: list[Any]) -> None:
+    items.insert(0, items.pop())
 
 
 def warn_if_open(host: str) -> None:
@@ -63,6 +67,7 @@ def hide_training_cameras(viewer: Any) -> None:
     """Press "Hide Train Cams" as soon as they are drawn: they stand where the page opens, pictures before it."""
 
     def hide() -> None:
+        """Wait for the cameras, then hide them."""
         while not hasattr(viewer, "train_state"):  # the last thing nerfstudio sets when it draws the scene
             time.sleep(0.05)
         viewer.set_camera_visibility(False)

@@ -6,6 +6,7 @@ import pytest
 
 from nerface_ns.avatar.config_json import KINDS, config_from_json, config_to_json, stored_fields
 from nerface_ns.configs import method_configs
+from nerface_ns.model_components.training_stages import StagesConfig
 from nerface_ns.models.occ_face_model import OccFaceModelConfig
 
 METHODS = [name for name, value in vars(method_configs).items() if type(value).__name__ == "MethodSpecification"]
@@ -40,6 +41,15 @@ def test_settings_of_before_get_defaults():
     config = copy.deepcopy(method_configs.nerface.config.pipeline.model)
     del config.__dict__["camera_refinement"]
     assert config_from_json("model", config_to_json(config)).camera_refinement.enabled is False
+
+
+def test_what_only_training_knows_stays_out():
+    """Avatars of before there were stages can be read, and those of staged runs tell nothing of it."""
+    config = copy.deepcopy(method_configs.nerface.config.pipeline.model)
+    content = config_to_json(config)
+    config.stages = StagesConfig(list=("shape share=0.3", "all"), weights=("matte=0:1,9:0",))
+    config.surface_losses.silhouette_weight = 0.5
+    assert config_to_json(config) == content and not {"stages", "surface_losses"} & content.keys()
 
 
 def test_a_plug_ins_settings_are_refused():

@@ -5,6 +5,7 @@ import random
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -37,6 +38,31 @@ NAMES = (
     "pt",
     "action_units_csv",
 )
+
+
+NUM_TRAIN = {
+    "nerfblendshape": 12 - 3 - 2,
+    "insta": 24 - 5 - 8,
+    "vhap": 24 - 6 - 8,
+    "imavatar": 24 - 4 - 8,
+    "head_avatars": 24 - 4 - 8,
+    "adnerf": 10 - 2 - 2,
+    "metrical": 24 - 4 - 8,
+}
+"""Training frames of the layouts' whole folders: without those of test and validation."""
+WHOLE_FILES = {
+    "avatar": (lambda picture: picture.shape, (8, 10, 3)),
+    "frames_json": (lambda outputs: outputs.cameras.metadata["expression"], [[0, 0.5], [0.1, 0.5], [0.2, 0.5]]),
+    "track_json": (lambda track: track.expression, [[0.1, 0.2]] * 3),
+    "track_csv": (lambda track: track.expression, [[0.1, 0.2], [0.2, 0.3], [0.1, 0.1]]),
+    "live_link_csv": (lambda track: track.expression, [[0.1, 0.2]] * 3),
+    "camera_path": (lambda path: [len(path.cameras), path.frames_per_s], [3, 3.0]),
+    "udp_packet": (lambda packet: packet.values, [0.1] * 52),
+    "npy": (lambda rows: rows, [1, 0, -1]),
+    "npz": (lambda arrays: arrays["a"], [[0, 1 / 3], [1 / 3, 0], [2 / 3, -1 / 3]]),
+    "action_units_csv": (lambda units: units[0], [[0.5, 0.2], [0.1, 0.3]]),
+}
+"""Numbers of what each reader returns, and what a whole file holds."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +102,11 @@ def test_whole_folders_are_read(layouts, tmp_path, name):
     for beside, data in layouts[name].beside.items():
         (tmp_path / beside).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / beside).write_bytes(data)
-    layouts[name].read(tmp_path / layouts[name].file_name)
+    outputs = layouts[name].read(tmp_path / layouts[name].file_name)
+    layout = next(each for each in NUM_TRAIN if name.startswith(each))
+    expression = outputs.cameras.metadata["expression"]
+    assert len(outputs.image_filenames) == len(expression) == NUM_TRAIN[layout]
+    assert (expression.std(dim=0) > 0).any() and outputs.image_filenames[0].is_relative_to(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -94,13 +124,14 @@ def test_damaged_files_are_read_or_refused(fuzz, watch, readers, tmp_path, name)
     assert outcome.files == NUM_FILES.get(name, 250)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("picture", "pt")])
+@pytest.mark.parametrize("name", WHOLE_FILES)
 def test_whole_files_are_read(readers, tmp_path, name):
     reader = readers[name]
     for beside, data in reader.beside.items():
         (tmp_path / beside).write_bytes(data)
     (tmp_path / reader.file_name).write_bytes(reader.seeds[0])
-    reader.read(tmp_path / reader.file_name)
+    numbers, expected = WHOLE_FILES[name]
+    np.testing.assert_allclose(numbers(reader.read(tmp_path / reader.file_name)), expected, atol=1e-6)
 
 
 def test_watch_sees_what_leaves_the_folder(fuzz, watch, tmp_path):

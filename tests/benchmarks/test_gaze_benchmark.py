@@ -70,10 +70,11 @@ def test_trainings_are_taken_as_they_are(gaze, benchmark):
 
 
 @pytest.mark.parametrize(("content", "message"), [("[1]", "expected a JSON object, got list"), ("{", "expected JSON")])
-def test_fitting_file_that_is_none(gaze, tmp_path, content, message):
-    path = tmp_path / "fitting.json"
-    with pytest.raises(FileNotFoundError, match=r"expected figures of benchmarks/fitting\.py, found no file"):
-        gaze.read_fitting(path)
-    path.write_text(content)
-    with pytest.raises(ValueError, match=message):
-        gaze.read_fitting(path)
+def test_fitting_file_that_is_none(gaze, benchmark, tmp_path, content, message):
+    """Told before anything is trained."""
+    benchmark.fitting = tmp_path / "fitting.json"
+    with pytest.raises(FileNotFoundError, match=r"--fitting .*: expected figures of benchmarks/fitting\.py, found no"):
+        gaze.main(benchmark)
+    benchmark.fitting.write_text(content)
+    with pytest.raises(ValueError, match=f"--fitting .*: {message}"):
+        gaze.main(benchmark)

@@ -1,4 +1,5 @@
 import torch
+from scipy.spatial.transform import Rotation
 
 from nerface_ns.conditioning.head_pose import RANGE_MARGIN, HeadPoseEncoding
 
@@ -57,3 +58,37 @@ def test_one_training_frame_is_the_origin():
     torch.testing.assert_close(
         HeadPoseEncoding(poses)(poses[:, :, :3], poses[:, :, 3]), torch.zeros(1, 6), atol=1e-2, rtol=0
     )
+
+
+def turned_cameras(count=12, seed=3):
+    """Cameras about one place, turned by up to half a radian."""
+    generator = torch.Generator().manual_seed(seed)
+    rotation = torch.from_numpy(
+        Rotation.from_rotvec((torch.rand(count, 3, generator=generator) - 0.5).numpy()).as_matrix()
+    ).float()
+    position = torch.tensor([0.0, 0.1, 1.0]) + 0.2 * torch.randn(count, 3, generator=generator)
+    return torch.cat([rotation, position[:, :, None]], dim=-1)
+
+
+def test_what_stands_still_before_the_camera_comes_to_rest_at_one_place():
+    cameras = turned_cameras()
+    encoding = HeadPoseEncoding(cameras)
+    motion = encoding.to_rest(cameras[:, :, :3], cameras[:, :, 3])
+    before_camera = torch.tensor([0.2, -0.5, -1.1])
+    seen = cameras[:, :, :3] @ before_camera + cameras[:, :, 3]
+    resting = torch.einsum("nij,nj->ni", motion[:, :, :3], seen) + motion[:, :, 3]
+    expected = encoding.mean_rotation @ before_camera + encoding.mean_position
+    torch.testing.assert_close(resting, expected.expand(len(cameras), 3), atol=2e-6, rtol=1e-5)
+
+
+def test_a_camera_from_elsewhere_rests_as_one_at_the_margin():
+    cameras = turned_cameras()
+    encoding = HeadPoseEncoding(cameras)
+    far = cameras[:1].clone()
+    far[:, 0, 3] += 50.0
+    farther = far.clone()
+    farther[:, 0, 3] += 7.0
+    motion, other = (encoding.to_rest(camera[:, :, :3], camera[:, :, 3]) for camera in (far, farther))
+    torch.testing.assert_close(motion, other)
+    turn = motion[0, :, :3]
+    torch.testing.assert_close(turn @ turn.T, torch.eye(3), atol=1e-5, rtol=0)

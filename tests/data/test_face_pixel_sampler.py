@@ -98,7 +98,7 @@ def test_without_replacement_pixels_are_drawn_one_after_the_other():
     torch.manual_seed(0)
     config = FacePixelSamplerConfig(region_share=0.0, replacement=False)
     sampler = FacePixelSampler(config, 2, torch.tensor([[0.0, 0.5, 0.0, 0.5]]), {}, 2, 2)
-    weight, num_draws = torch.tensor([0.9, 0.1, 0.1, 0.1]), 6_000
+    weight, num_draws = torch.tensor([0.9, 0.1, 0.1, 0.1]), 2_000
     counts = torch.zeros(4, 4)
     for _ in range(num_draws):
         drawn = sampler.sample(torch.tensor([0]))
@@ -107,7 +107,7 @@ def test_without_replacement_pixels_are_drawn_one_after_the_other():
     share = weight / weight.sum()
     ordered = share[:, None] * share / (1 - share[:, None])
     expected = (ordered + ordered.T).triu(1)
-    torch.testing.assert_close(counts / num_draws, expected, rtol=0, atol=0.02)
+    torch.testing.assert_close(counts / num_draws, expected, rtol=0, atol=0.04)
 
 
 def test_without_replacement_an_image_needs_enough_pixels():

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from tiny_training import without_frame, write_head
+from small_runs import write_head
+from tiny_training import without_frame
 
 NEW_ROW = 2
 """Row of the frame that the longer recording has and the other has not."""

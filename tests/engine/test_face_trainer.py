@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 import yaml
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from small_runs import shrink
 from tiny_training import NUM_STEPS, assert_same, made_trainer, method_config
 
 from nerface_ns.configs.method_configs import nerface
@@ -94,13 +96,11 @@ def test_whole_checkpoint_is_loaded_as_by_nerfstudio(head, run, tmp_path, load_o
     assert_same(found, expected)
 
 
-NEW_SETTINGS = ("_target", "load_only", "load_ignore", "load_more_frames")
-
-
 def test_settings_of_nerfstudios_own_class(head, run, tmp_path):
     """As config.yml of older runs holds them; the timed trainer takes them too."""
     config = method_config(head, tmp_path, load_dir=run)
-    own = {name: value for name, value in vars(config).items() if name not in NEW_SETTINGS}
+    names = {field.name for field in dataclasses.fields(TrainerConfig)} - {"_target"}
+    own = {name: value for name, value in vars(config).items() if name in names}
     trainer = FaceTrainer(TrainerConfig(**own))
     assert trainer.group_choice is None
 
@@ -116,6 +116,7 @@ def test_timed_training_from_parts(head, run, stored, tmp_path):
     options += ["--pipeline.datamanager.train-num-rays-per-batch", "64", "--machine.device-type", "cpu"]
     config = training_config("nerface", tmp_path, head, overrides=options)
     assert type(config) is FaceTrainerConfig
+    shrink(config.pipeline.model)
     trainer, report = train_until(config, time.monotonic() + 60)
     assert report.steps == 1 and moments(trainer)["latent_codes"] == {NUM_STEPS + 1}
     moved = trainer.pipeline.model.latent_codes.codes - stored["pipeline"]["_model.latent_codes.codes"]

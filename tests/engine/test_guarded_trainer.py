@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_training import assert_same, made_trainer, method_config, shrink
+from tiny_training import assert_same, made_trainer, method_config
 from toy_training import ToyPipelineConfig, toy_trainer
 
 from nerface_ns.data.frame_store import UnreadableFrameError
@@ -179,7 +179,6 @@ def test_store_cut_off_during_training(head, tmp_path, monkeypatch):
     """A real training on a store that loses its end; the image is named, and the next training builds it anew."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     config = method_config(head, tmp_path, max_num_iterations=30)
-    shrink(config.pipeline.model)
     trainer = made_trainer(config)
     store = trainer.pipeline.datamanager.train_dataset.open_store()
     names = [path.name for path in trainer.pipeline.datamanager.train_dataset.image_filenames]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from nerfstudio.plugins.types import MethodSpecification
-from tiny_training import assert_same, made_trainer, method_config, shrink
+from tiny_training import assert_same, made_trainer, method_config
 
 from nerface_ns.configs import method_configs
 from nerface_ns.data.patch_pixel_sampler import PatchPixelSamplerConfig
@@ -23,7 +23,6 @@ LAST_BEFORE, LAST = 3, 7
 def tiny_config(head: Path, output_dir: Path, method: str = "nerface", **settings: Any) -> Any:
     config = method_config(head, output_dir, method, max_num_iterations=LAST + 1, **settings)
     model = config.pipeline.model
-    shrink(model)
     if hasattr(model, "occupancy"):
         model.occupancy.resolution, model.occupancy.refresh_steps = 12, 3
     config.steps_per_save, config.save_only_latest_checkpoint = LAST_BEFORE, False

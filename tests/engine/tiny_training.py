@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -12,19 +11,10 @@ from typing import Any
 import torch
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils import profiler, writer
+from small_runs import NUM_STEPS, shrink
 
 from nerface_ns.configs import method_configs
 from nerface_ns.engine.face_trainer import FaceTrainerConfig
-from nerface_ns.field_components.feature_grid import FeatureGridConfig
-from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
-
-NUM_STEPS = 3
-
-
-def write_head(folder: Path) -> Path:
-    """Six training frames."""
-    write_demo_sequence(folder, DemoSequenceConfig(24, 6, 2, 2, num_nvs=0, samples=1, mesh_density=0.2))
-    return folder
 
 
 def without_frame(head: Path, row: int, folder: Path) -> Path:
@@ -39,6 +29,7 @@ def without_frame(head: Path, row: int, folder: Path) -> Path:
 
 def method_config(data: Path, output_dir: Path, method: str = "nerface", **settings: Any) -> FaceTrainerConfig:
     config = copy.deepcopy(getattr(method_configs, method.replace("-", "_")).config)
+    shrink(config.pipeline.model)
     config.pipeline.datamanager.train_num_rays_per_batch = config.pipeline.datamanager.eval_num_rays_per_batch = 64
     config.data = config.pipeline.datamanager.data = data
     config.output_dir, config.vis, config.timestamp = output_dir, "tensorboard", "run"
@@ -47,20 +38,6 @@ def method_config(data: Path, output_dir: Path, method: str = "nerface", **setti
     for name, value in settings.items():
         setattr(config, name, value)
     return config
-
-
-def shrink(config: Any) -> None:
-    """Make grids small, wherever they are in a method's configuration, so that checkpoints are."""
-    for name in (field.name for field in dataclasses.fields(config)):
-        value = getattr(config, name)
-        if isinstance(value, FeatureGridConfig):
-            value.resolutions = (4, 8)
-        elif name in ("log2_table_size", "log2_mean_table_size"):
-            setattr(config, name, 8)
-        elif name in ("trunk_width", "colour_width"):
-            setattr(config, name, 16)
-        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            shrink(value)
 
 
 def forget_writers() -> None:

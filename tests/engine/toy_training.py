@@ -30,6 +30,8 @@ class ToyPipelineConfig(InstantiateConfig):
     """Steps with a finite loss and an infinite gradient."""
     failure: tuple[int, Exception] | None = None
     """Step whose batch cannot be read, and how."""
+    datamanager: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(data=None))
+    """Has no data, after which a run would be named."""
 
 
 class ToyTraining(nn.Module):

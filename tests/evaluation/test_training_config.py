@@ -1,6 +1,10 @@
+import importlib
+from pathlib import Path
+
 import pytest
 
-from nerface_ns.evaluation.training_config import training_config
+from nerface_ns.evaluation.training_config import parse_method_config, training_config
+from nerface_ns.model_components.training_stages import StagesConfig
 
 
 def test_method_trains_without_viewer_log_or_evaluation(tmp_path):
@@ -59,3 +63,23 @@ def test_missing_data_is_named(tmp_path):
     """The path comes back in the error."""
     with pytest.raises(FileNotFoundError, match=f"--data {tmp_path}/nowhere: no such file or folder"):
         training_config("nerface", tmp_path, tmp_path / "nowhere")
+
+
+def test_stages_on_the_command_line():
+    """As `ns-train nerface` parses them: a preset, a list of stages, schedules, shares of regions."""
+    preset = parse_method_config("nerface", None, ["--pipeline.model.stages.preset", "geometry-appearance-joint"])
+    assert preset.pipeline.model.stages == StagesConfig(preset="geometry-appearance-joint")
+    listed = ["shape share=0.3 train=density weight.matte=0.5", "all"]
+    options = ["--pipeline.model.stages.list", *listed, "--pipeline.model.stages.weights", "entropy=0:0,99:1"]
+    shares = ["--pipeline.datamanager.pixel-sampler.region-shares", "mouth", "0.2", "hair", "0.1"]
+    config = parse_method_config("nerface", None, [*options, *shares])
+    assert config.pipeline.model.stages == StagesConfig(list=tuple(listed), weights=("entropy=0:0,99:1",))
+    assert config.pipeline.datamanager.pixel_sampler.region_shares == (("mouth", 0.2), ("hair", 0.1))
+
+
+def test_options_of_the_region_benchmark(monkeypatch):
+    """benchmarks/regions.py hands them on to `nerface-benchmark`."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    overrides = importlib.import_module("regions").MOUTH_AND_EYES
+    config = parse_method_config("nerface", None, overrides)
+    assert (config.pipeline.datamanager.images_per_batch, len(config.pipeline.model.stages.list)) == (24, 2)

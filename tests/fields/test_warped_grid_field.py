@@ -4,6 +4,7 @@ from nerfstudio.data.scene_box import SceneBox
 
 from nerface_ns.conditioning.face_condition import FaceCondition
 from nerface_ns.field_components.deformation import BilinearDeformationConfig, BlendedGridDeformationConfig
+from nerface_ns.field_components.torso_frame import TorsoFrameConfig
 from nerface_ns.fields.warped_grid_field import WarpedGridFieldConfig
 
 NUM_COEFFICIENTS, CODE_LENGTH = 5, 3
@@ -25,6 +26,16 @@ def random_condition(num_frames: int = 3) -> FaceCondition:
         head_pose=torch.randn(num_frames, 6, generator=generator),
         camera_rotation=torch.linalg.qr(torch.randn(num_frames, 3, 3, generator=generator)).Q,
     )
+
+
+def standing_condition(num_frames: int) -> FaceCondition:
+    """Random conditions with a motion to rest for each frame."""
+    condition = random_condition(num_frames)
+    angle = torch.linspace(-0.4, 0.4, num_frames)
+    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
+    turn = torch.stack([angle.cos(), zero, angle.sin(), zero, one, zero, -angle.sin(), zero, angle.cos()], dim=-1)
+    motion = torch.cat([turn.reshape(-1, 3, 3), torch.full((num_frames, 3, 1), 0.05)], dim=-1)
+    return FaceCondition(**{**vars(condition), "to_rest": motion})
 
 
 def one_frame(condition: FaceCondition, row: int) -> FaceCondition:
@@ -147,3 +158,37 @@ def test_checkpoints_keep_their_names(light_from_camera):
 def test_no_samples(field):
     density, colour = evaluate(field, torch.zeros(0, 3), zero_rows(0), random_condition())
     assert density.shape == (0,) and colour.shape == (0, 3)
+
+
+def test_a_torso_is_seen_as_where_it_rests():
+    """A field that is all torso shows what one without shows of the resting places, lit as there."""
+    plain = make_field(deform_with_pose=False)
+    torso = make_field(deform_with_pose=False, torso=TorsoFrameConfig(enabled=True))
+    missing, unexpected = torso.load_state_dict(plain.state_dict(), strict=False)
+    assert missing == ["torso.rest_grids", "torso.head_grids"] and not unexpected
+    torso.torso.rest_grids.data.fill_(9.0)
+    rows, positions = torch.arange(60) // 20, positions_in_box(60)
+    condition = standing_condition(3)
+    turns, shifts = condition.to_rest[:, :, :3], condition.to_rest[:, :, 3]
+    resting = torch.stack([turns[row] @ place + shifts[row] for row, place in zip(rows, positions)])
+    lit = FaceCondition(**{**vars(condition), "camera_rotation": turns @ condition.camera_rotation})
+    found, expected = evaluate(torso, positions, rows, condition), evaluate(plain, resting, rows, lit)
+    for ours, theirs in zip(found, expected):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_weights_between_head_and_torso_learn():
+    field = make_field(torso=TorsoFrameConfig(enabled=True, softness=0.5))
+    density, colour = evaluate(field, positions_in_box(300), torch.arange(300) // 100, standing_condition(3))
+    (density.square().sum() + colour.square().sum()).backward()
+    for grids in (field.torso.rest_grids, field.torso.head_grids):
+        assert grids.grad.abs().sum() > 0
+
+
+def test_without_a_motion_to_rest_a_torso_changes_nothing():
+    field = make_field(torso=TorsoFrameConfig(enabled=True))
+    plain = make_field()
+    plain.load_state_dict(field.state_dict(), strict=False)
+    rows, positions = torch.arange(60) // 20, positions_in_box(60)
+    for ours, theirs in zip(*(evaluate(each, positions, rows, random_condition()) for each in (field, plain))):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)

@@ -71,7 +71,7 @@ class ReleasedTraining:
         self.background = torch.rand(*IMAGE_SIZE, 3)
         networks = [*self.coarse.parameters(), *self.fine.parameters(), self.codes]
         groups = [{"params": networks}, {"params": self.background, "lr": RATE}]
-        self.optimizer = torch.optim.Adam(groups, lr=RATE)  # type: ignore[arg-type]
+        self.optimizer = torch.optim.Adam(groups, lr=RATE)
 
     def loss(self, position: Tensor, direction: Tensor, expression: Tensor, weights: Tensor, frame: int) -> Tensor:
         """Some number that every used parameter has a part in."""

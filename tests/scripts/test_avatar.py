@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_runs import SIZE
 
 from nerface_ns.avatar.avatar_model import load_avatar
 from nerface_ns.evaluation.run_loader import load_run
-from nerface_ns.evaluation.timed_trainer import train_until
-from nerface_ns.evaluation.training_config import training_config
 from nerface_ns.scripts import avatar, render
 from nerface_ns.scripts.render_commands import DriveCommand
-from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
 from nerface_ns.tracks.expression_track import ExpressionTrack
 from nerface_ns.tracks.track_file import write_track
-
-SIZE = 24
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,19 +23,6 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The config.yml of a run."""
-    data = tmp_path_factory.mktemp("head")
-    write_demo_sequence(
-        data, DemoSequenceConfig(SIZE, 6, num_val=2, num_test=2, num_nvs=0, samples=1, mesh_density=0.2)
-    )
-    overrides = ["--max-num-iterations", "3", "--pipeline.datamanager.train-num-rays-per-batch", "64"]
-    config = training_config("nerface", tmp_path_factory.mktemp("outputs"), data, overrides=overrides)
-    config.machine.device_type = "cpu"
-    return train_until(config, time.monotonic() + 60)[1].config_path
 
 
 @pytest.fixture(scope="module")

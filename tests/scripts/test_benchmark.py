@@ -65,7 +65,7 @@ def test_table_has_a_row_for_every_split(command, tmp_path):
     assert lines[3].startswith("| nerface | head_a at 128 | 15 | nvs | 34.57 |")
 
 
-@pytest.mark.parametrize(("content", "message"), [("[]", "expected an object"), ("{", "expected JSON")])
+@pytest.mark.parametrize(("content", "message"), [("[]", "expected a JSON object"), ("{", "expected JSON")])
 def test_table_names_a_file_that_is_no_benchmark(tmp_path, content, message):
     """The error names the file and what it lacks."""
     path = tmp_path / "other.json"

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,17 @@ import pytest
 import torch
 from PIL import Image
 from scipy.spatial.transform import Rotation
+from small_runs import small_run, write_head
 
 from nerface_ns.data.dataparsers.nerface_dataparser import NeRFaceDataParserConfig
 from nerface_ns.evaluation.run_loader import load_run
-from nerface_ns.evaluation.timed_trainer import train_until
-from nerface_ns.evaluation.training_config import training_config
 from nerface_ns.evaluation.trajectory_alignment import align_trajectories
 from nerface_ns.model_components.camera_refinement import SURFACE_DEPTH
 from nerface_ns.scripts.cameras import ExportCommand, main
 from nerface_ns.scripts.evaluate import EvaluateCommand
 from nerface_ns.scripts.evaluate import main as evaluate
-from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
 
-SIZE, NUM_TRAIN = 24, 6
+NUM_TRAIN = 6
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,26 +31,12 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("head")
-    config = DemoSequenceConfig(SIZE, NUM_TRAIN, num_val=2, num_test=2, num_nvs=0, samples=1, mesh_density=0.2)
-    write_demo_sequence(folder, config)
-    return folder
-
-
-def train(data: Path, output_dir: Path, *overrides: str) -> Path:
-    few = ["--max-num-iterations", "3", "--pipeline.datamanager.train-num-rays-per-batch", "64"]
-    config = training_config("nerface", output_dir, data, overrides=[*few, *overrides])
-    config.machine.device_type = "cpu"
-    return train_until(config, time.monotonic() + 60)[1].config_path
-
-
-@pytest.fixture(scope="module")
-def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def refined(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The config.yml of a run whose third frame's head was turned by 0.1 about x and shifted."""
     refine = "--pipeline.model.camera-refinement"
     options = (f"{refine}.enabled", "True", f"{refine}.refine-principal-point", "True")
-    config_path = train(data, tmp_path_factory.mktemp("outputs"), *options)
+    data = write_head(tmp_path_factory.mktemp("head"), NUM_TRAIN)
+    config_path = small_run(data, tmp_path_factory.mktemp("outputs"), *options)
     checkpoint = next((config_path.parent / "nerfstudio_models").glob("step-*.ckpt"))
     saved = torch.load(checkpoint, weights_only=True)
     cameras = {name: value for name, value in saved["pipeline"].items() if "camera_optimizer" in name}
@@ -68,14 +51,14 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pipeline(run: Path) -> Any:
-    return load_run(run)[1]
+def pipeline(refined: Path) -> Any:
+    return load_run(refined)[1]
 
 
 @pytest.fixture(scope="module")
-def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(refined: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
-    main(ExportCommand(run, folder))
+    main(ExportCommand(refined, folder))
     return folder
 
 
@@ -124,21 +107,20 @@ def test_unseen_frames_move_along(exported: Path, pipeline: Any):
     assert not np.allclose(poses(written), poses(test), atol=1e-3)
 
 
-def test_a_dataset_is_not_overwritten(exported: Path, run: Path):
+def test_a_dataset_is_not_overwritten(exported: Path, refined: Path):
     with pytest.raises(ValueError, match="expected a folder that is not there yet, found one"):
-        main(ExportCommand(run, exported))
+        main(ExportCommand(refined, exported))
 
 
-def test_a_run_without_refinement(data: Path, tmp_path: Path):
-    plain = train(data, tmp_path)
+def test_a_run_without_refinement(run: Path, tmp_path: Path):
     with pytest.raises(ValueError, match=r"config.yml: expected a run with model.camera_refinement.enabled True"):
-        main(ExportCommand(plain, tmp_path / "exported"))
+        main(ExportCommand(run, tmp_path / "exported"))
 
 
 @pytest.mark.parametrize("poses", ["as_tracked", "aligned", "trajectory"])
-def test_scores_say_how_unseen_frames_were_posed(run: Path, tmp_path: Path, poses: Any, capsys: Any):
+def test_scores_say_how_unseen_frames_were_posed(refined: Path, tmp_path: Path, poses: Any, capsys: Any):
     path = tmp_path / "scores.json"
-    evaluate(EvaluateCommand(run, split=("test",), json=path, max_frames=1, poses=poses))
+    evaluate(EvaluateCommand(refined, split=("test",), json=path, max_frames=1, poses=poses))
     assert json.loads(path.read_text())["poses"] == poses
     printed = capsys.readouterr().out
     assert f"poses {poses}:" in printed

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -206,3 +207,27 @@ def test_method_without_codes_is_named(tmp_path, run):
 def test_training_frame_that_is_not_there_is_named(tmp_path, run):
     with pytest.raises(ValueError, match=r"code_frame: expected a training frame in 0\.\.3, got 4"):
         evaluate(tmp_path, code_protocols=("frame",), code_frame=4)
+
+
+def test_report_page_and_its_figures(tmp_path, run):
+    """0.9 before grey: a squared difference of 0.16, in the face box too, which does not flicker; no edges, no CPBD."""
+    page = tmp_path / "pages" / "report.html"
+    figures = evaluate(tmp_path, report=page)["report"]["test"]
+    assert figures["full"] == pytest.approx(
+        {"l2": 0.16, "ms_ssim": None, "cpbd": None, "cpbd_truth": None, "flicker": 0, "landmarks": None}, abs=1e-6
+    )
+    assert figures["face"]["l2"] == pytest.approx(0.16)
+    text = page.read_text()
+    assert "nerface-paper, step 9" in text and "data:video/mp4;base64," in text and "<td>face</td>" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"report": Path("report.pdf")}, r"--report report.pdf: expected a name that ends in .html"),
+        ({"report_landmarks": True}, "--report-landmarks: expected --report as well, got none"),
+    ],
+)
+def test_wrong_report_comes_before_loading(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        main(EvaluateCommand(load_config=tmp_path / "config.yml", **options))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,14 @@ import imageio.v3
 import numpy as np
 import pytest
 from PIL import Image
+from small_runs import SIZE, small_run, write_head
 
-from nerface_ns.evaluation.timed_trainer import train_until
-from nerface_ns.evaluation.training_config import training_config
 from nerface_ns.fitting import photo_fitter
 from nerface_ns.fitting.fit_settings import FitSettings
 from nerface_ns.scripts import fit, render
 from nerface_ns.scripts.render_states import MorphCommand, StateCommand
-from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
 from nerface_ns.tracks.fitted_state import read_state
 
-SIZE = 24
 FAST = FitSettings(size=24, starts=1, expressions=2, pixels=100, iterations=1)
 
 
@@ -40,20 +36,13 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("head")
-    config = DemoSequenceConfig(SIZE, 5, num_val=2, num_test=2, num_nvs=0, samples=1, mesh_density=0.2)
-    write_demo_sequence(folder, config)
-    return folder
+    return write_head(tmp_path_factory.mktemp("head"), num_train=5)
 
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The config.yml of a run."""
-    overrides = ["--max-num-iterations", "3", "--pipeline.datamanager.train-num-rays-per-batch", "64"]
-    overrides += ["--pipeline.model.intervals-across-box", "12"]
-    config = training_config("nerface", tmp_path_factory.mktemp("outputs"), data, overrides=overrides)
-    config.machine.device_type = "cpu"
-    return train_until(config, time.monotonic() + 60)[1].config_path
+    return small_run(data, tmp_path_factory.mktemp("outputs"), "--pipeline.model.intervals-across-box", "12")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from cv2 import connectedComponents, dilate
 
 from nerface_ns.synthetic.head_mesh import EYE_CENTERS
-from nerface_ns.synthetic.head_renderer import UNITS_PER_METRE, mask_box, render_head
+from nerface_ns.synthetic.head_renderer import UNITS_PER_METRE, mask_box, render_head, torso_share
 from nerface_ns.synthetic.mesh_part import Material
 from nerface_ns.synthetic.rasterizer import rasterize
 
@@ -112,3 +112,23 @@ def test_colors_stay_below_their_coverage(mesh, express, camera_at):
     picture = render_head(mesh, express(), camera_at())
     assert (picture.color >= 0).all() and (picture.color <= picture.alpha[..., None] + 1e-9).all()
     assert (picture.alpha.min(), round(picture.alpha.max(), 9)) == (0.0, 1.0)
+
+
+def test_a_standing_torso_stays_in_the_picture_while_the_head_turns(mesh, express, camera_at):
+    """Shoulders as the torso's camera sees them, the face as the head's does."""
+    torso_camera, expression = camera_at(0, 0, 0), express(jawOpen=0.3)
+    resting = render_head(mesh, expression, torso_camera).color
+    for view in ((-25, 5, 0), (20, -6, 4)):
+        camera = camera_at(*view)
+        standing = render_head(mesh, expression, camera, torso_camera=torso_camera).color
+        turning = render_head(mesh, expression, camera).color
+        shoulders, face = slice(-len(resting) // 12, None), slice(0, len(resting) // 2)
+        np.testing.assert_allclose(standing[shoulders], resting[shoulders], atol=2e-3)
+        np.testing.assert_allclose(standing[face], turning[face], atol=2e-3)
+        assert np.abs(turning[shoulders] - resting[shoulders]).mean() > 0.02
+
+
+def test_all_of_the_shoulders_and_nothing_of_the_face_belongs_to_the_torso():
+    heights = np.array([-0.19, -0.155, -0.12, -0.085, 0.0])
+    share = torso_share(np.stack([heights * 0, heights, heights * 0], axis=-1))
+    np.testing.assert_allclose(share, [1.0, 1.0, 0.5, 0.0, 0.0])

@@ -137,6 +137,10 @@ def test_picture_rate(page, viewer):
     page.wait_for(lambda: rates() == {RATE_ELSEWHERE})
     page.use("Picture rate", 20)
     page.wait_for(lambda: rates() == {20.0})
+    machines = viewer.render_statemachines
+    with PageClient(viewer.viser_server.get_port()) as other:
+        other.wait_for(lambda: len(machines) == 2)
+        assert rates() == {20.0}, "a browser that came later"
 
 
 def test_search_hides_the_others(page):
@@ -241,7 +245,10 @@ def test_a_browser_may_leave_while_its_camera_moves(viewer, page):
         other.wait_for(lambda: len(viewer.viser_server.get_clients()) == 2)
         client = viewer.viser_server.get_clients()[1]
     page.wait_for(lambda: len(viewer.viser_server.get_clients()) == 1)
-    for callback in client.camera._state.camera_cb:
+    callbacks = client.camera._state.camera_cb
+    for callback in callbacks:
         callback(client.camera)
     page.use("Find", "smile")
     page.wait_for(lambda: not page.widget("jawOpen")["visible"])
+    assert callbacks and page.widget("mouthSmileLeft")["visible"]
+    assert list(viewer.viser_server.get_clients()) == [0]

@@ -13,12 +13,12 @@ import numba
 import pytest
 import torch
 from page_client import PageClient
+from small_runs import shrink, write_head
 from tiny_viewer import leave_icons_out, stop_rendering
 
 from nerface_ns.configs.method_configs import nerface
-from nerface_ns.synthetic.demo_sequence import DemoSequenceConfig, write_demo_sequence
 
-NUM_STEPS = 12
+NUM_STEPS = 20
 
 
 def train(dataset: Path, output_dir: Path, is_watched: bool) -> tuple[dict[str, Any], int]:
@@ -27,8 +27,11 @@ def train(dataset: Path, output_dir: Path, is_watched: bool) -> tuple[dict[str, 
     from nerfstudio.utils import profiler, writer
 
     config = copy.deepcopy(nerface.config)
+    shrink(config.pipeline.model)
+    config.pipeline.model.intervals_across_box = 24
     config.pipeline.datamanager.train_num_rays_per_batch = 64
-    config.data, config.output_dir, config.vis, config.experiment_name = dataset, output_dir, "viewer", "head"
+    config.data = config.pipeline.datamanager.data = dataset
+    config.output_dir, config.vis, config.experiment_name = output_dir, "viewer", "head"
     config.machine.device_type, config.max_num_iterations = "cpu", NUM_STEPS
     config.viewer.quit_on_train_completion = True
     config.set_timestamp()
@@ -36,7 +39,7 @@ def train(dataset: Path, output_dir: Path, is_watched: bool) -> tuple[dict[str, 
     _set_random_seed(config.machine.seed)
     trainer = config.setup(local_rank=0, world_size=1)
     trainer.setup()
-    trainer.viewer_state.control_panel._max_res.value = 64
+    trainer.viewer_state.control_panel._max_res.value = 32
     num_pictures = 0
     if is_watched:
         with PageClient(trainer.viewer_state.viser_server.get_port()) as page:
@@ -88,7 +91,7 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.usefixtures("private_cache", "one_thread")
 def test_the_panel_does_not_disturb_training(tmp_path: Path):
     """The same weights to the last bit, whoever plays with the sliders meanwhile."""
-    write_demo_sequence(tmp_path / "head", DemoSequenceConfig(24, 5, 1, 1, 0, samples=1, mesh_density=0.2))
+    write_head(tmp_path / "head", 5, 1, 1)
     alone, _ = train(tmp_path / "head", tmp_path / "alone", is_watched=False)
     watched, num_pictures = train(tmp_path / "head", tmp_path / "watched", is_watched=True)
     assert num_pictures >= 2

@@ -82,8 +82,11 @@ def test_late_frames_are_left_out(video):
 
 def test_video_that_cannot_be_played_ends_in_the_report(tmp_path):
     source = VideoSource(lambda: file_images(tmp_path / "gone.mp4"), GreyFinder(), "gone.mp4")
-    source.start(lambda frame: None)
-    wait_until(lambda: "expected a video here, found none" in source.report())
+    frames: list[LiveFrame] = []
+    source.start(frames.append)
+    wait_until(lambda: ";" in source.report())
+    message = f"{tmp_path / 'gone.mp4'}: expected a video here, found none"
+    assert source.report() == f"gone.mp4: 0 frames, 0 without a face; {message}" and frames == []
 
 
 class Camera:

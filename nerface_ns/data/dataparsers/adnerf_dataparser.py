@@ -67,7 +67,9 @@ class ADNeRFDataParser(FaceDataParser):
         frames = self._read_frames(root)
         num_test = round(self.config.test_fraction * len(frames))
         try:
-            rows = split_last(len(frames), num_test, self.config.num_val_frames)
+            everything = {split: list(range(len(frames))) for split in ("train", "val", "test")}
+            by_count = self.split_path(root) is None
+            rows = split_last(len(frames), num_test, self.config.num_val_frames) if by_count else everything
         except ValueError as error:
             raise ValueError(f"{frames.source}: {error}") from error
         splits = {split: frames.select(chosen) for split, chosen in rows.items()}

@@ -15,17 +15,17 @@ from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserCo
 from nerfstudio.data.scene_box import SceneBox
 
 from nerface_ns.conditioning import keys
+from nerface_ns.data.dataset_metadata import RECORDED_SPLITS, identity_metadata, recorded_views, split_metadata
 from nerface_ns.data.face_frames import FaceFrames, FaceSequence, check_frames
 from nerface_ns.data.frame_store import decode_alpha
 from nerface_ns.data.gaze_control import with_gaze_control
+from nerface_ns.data.merged_identities import common_size, merge_identities, split_folders
+from nerface_ns.data.named_splits import dealt_out, find_split_file
 from nerface_ns.data.recorded_splits import first_share
 from nerface_ns.data.scene_bounds import estimate_near_far, estimate_scene_box
 
 SCENE_BOX_FRAMES = 48
 """Training frames, evenly spread, from which the scene box is taken."""
-
-RECORDED_SPLITS = ("train", "val", "test")
-"""Splits that together make the recording."""
 
 MASK_THRESHOLD = 25
 """Matte values above this (of 255) count as visible where a mask bounds the scene."""
@@ -52,6 +52,8 @@ class FaceDataParserConfig(DataParserConfig):
     """Far plane in world units; None takes the greatest distance from a camera to a box corner, plus 5 %."""
     train_share: float = 1.0
     """Part of the training frames to keep, the first ones of the recording (NerFace: half and quarter of the data)."""
+    split_file: Optional[Path] = None
+    """JSON that names the frames of train, val and test; None takes `split.json` of the data where it is there."""
 
 
 class FaceDataParser(DataParser):
@@ -67,12 +69,18 @@ class FaceDataParser(DataParser):
     """Read every image's header; the data manager turns it off where no images are needed."""
     gaze_coefficients: Optional[Tuple[str, ...]] = None
     """Patterns of the coefficients that gaze stands for, where a method's eyes follow gaze; None for all others."""
+    finds_split_file: bool = True
+    """Take `split.json` of the dataset's folder; False where the format has a meaning of its own for it."""
     tells_errors: bool = True
     """Print what is wrong with the training frames, as far as milliseconds show it (`nerface-check` looks closer)."""
 
     @abstractmethod
     def _read_sequence(self) -> FaceSequence:
         """Read the splits "train", "val" and "test", and any extra ones, unvalidated."""
+
+    def split_path(self, root: Path) -> Optional[Path]:
+        """Return the file that names the splits' frames, if there is one."""
+        return find_split_file(self.config.split_file, root, self.finds_split_file)
 
     @cached_property
     def sequence(self) -> FaceSequence:
@@ -86,9 +94,20 @@ class FaceDataParser(DataParser):
         )
 
     @cached_property
+    def people(self) -> list[FaceDataParser]:
+        """Readers of the persons, where `data` names several folders with commas between."""
+        folders = split_folders(self.config.data)
+        if len(folders) < 2:
+            return []
+        people = [replace(self.config, data=folder).setup() for folder in folders]
+        for person in people:
+            person.check_image_sizes, person.gaze_coefficients = self.check_image_sizes, self.gaze_coefficients
+        return people
+
+    @cached_property
     def train_rows(self) -> np.ndarray:
         """(n,) rows of the training frames that are kept, among those of the data."""
-        if self.config.train_share == 1:
+        if self.config.train_share == 1 or self.people:  # each person's own share is taken
             return np.arange(self.num_recorded_train_frames)
         return first_share(self._train_order(), self.config.train_share)
 
@@ -103,8 +122,12 @@ class FaceDataParser(DataParser):
 
     @cached_property
     def _recording(self) -> FaceSequence:
-        """All frames, validated."""
+        """All frames, validated; of several persons, one after the other."""
+        if self.people:
+            parts = [person.sequence for person in self.people]
+            return merge_identities(parts, common_size(parts, self.config.resolution))
         sequence = self._read_sequence()
+        sequence = dealt_out(sequence, self.split_path(sequence.root))
         length = sequence.splits["train"].expression.shape[1]
         for frames in sequence.splits.values():
             check_frames(frames, self.check_image_sizes)
@@ -137,7 +160,7 @@ class FaceDataParser(DataParser):
         if split == "train" and self.check_image_sizes and self.tells_errors:
             self._tell_errors()
         frames, scene_box = self.sequence.splits[split], self._scene_box
-        metadata = {**self._shared_metadata, **_split_metadata(frames), "frame_names": frames.frame_names}
+        metadata = {**self._shared_metadata, **split_metadata(frames), "frame_names": frames.frame_names}
         return DataparserOutputs(
             image_filenames=frames.image_filenames,
             cameras=self._cameras(split),
@@ -154,7 +177,10 @@ class FaceDataParser(DataParser):
         from nerface_ns.checking.dataset_check import cheap_errors
 
         self.tells_errors = False
-        for line in cheap_errors(self.sequence):
+        for person in self.people:
+            person._tell_errors()
+        # The tests of geometry are each person's own.
+        for line in self.sequence.warnings if self.people else cheap_errors(self.sequence):
             CONSOLE.print(f"Warning: {self.sequence.root.name}: {line}", style="yellow", soft_wrap=True, markup=False)
 
     @cached_property
@@ -165,6 +191,9 @@ class FaceDataParser(DataParser):
             if not (box[0] < box[1]).all():
                 raise ValueError(f"scene_box: expected x0 y0 z0 below x1 y1 z1, got {self.config.scene_box}")
             return box
+        if self.people:
+            boxes = np.stack([person._scene_box for person in self.people])
+            return np.stack([boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)])
         frames = self.sequence.splits["train"]
         frames = frames.select(np.unique(np.linspace(0, len(frames) - 1, SCENE_BOX_FRAMES).round().astype(int)))
         boxes = self._visible_boxes(frames)
@@ -208,6 +237,8 @@ class FaceDataParser(DataParser):
         metadata = {"frame_index": index[:, None], "expression": torch.from_numpy(frames.expression)}
         if frames.gaze is not None:
             metadata[keys.GAZE] = torch.from_numpy(frames.gaze).float()
+        if frames.identity is not None:
+            metadata[keys.IDENTITY] = torch.from_numpy(frames.identity)[:, None]
         return Cameras(
             camera_to_worlds=torch.from_numpy(frames.camera_to_world[:, :3]).float(),
             fx=intrinsics[:, 0:1],
@@ -243,7 +274,8 @@ class FaceDataParser(DataParser):
             "train_times": torch.from_numpy(sequence.times["train"]).float()[:, None],
             "train_camera_to_world": torch.from_numpy(train.camera_to_world[:, :3]).float(),
             "train_intrinsics": self._scaled_intrinsics(train),
-            "recorded_views": _recorded_views(sequence),
+            "recorded_views": recorded_views(sequence),
+            **identity_metadata(sequence),
         }
         if train.gaze is not None:
             metadata[keys.TRAIN_GAZE] = torch.from_numpy(train.gaze).float()
@@ -253,26 +285,6 @@ class FaceDataParser(DataParser):
         if train.face_boxes is not None:
             metadata["train_face_boxes"] = torch.from_numpy(train.face_boxes).float()
         return metadata
-
-
-def _recorded_views(sequence: FaceSequence) -> tuple[torch.Tensor, torch.Tensor]:
-    """Poses (n, 3, 4) and expressions (n, K) of all frames of the recording."""
-    recorded = [sequence.splits[split] for split in RECORDED_SPLITS]
-    poses = np.concatenate([frames.camera_to_world[:, :3] for frames in recorded])
-    expression = np.concatenate([frames.expression for frames in recorded])
-    return torch.from_numpy(poses).float(), torch.from_numpy(expression).float()
-
-
-def _split_metadata(frames: FaceFrames) -> dict[str, Any]:
-    """What differs from split to split, optional entries only where the data have them."""
-    metadata: dict[str, Any] = {
-        "region_boxes": {name: torch.from_numpy(boxes).float() for name, boxes in frames.region_boxes.items()}
-    }
-    if frames.face_boxes is not None:
-        metadata["face_boxes"] = torch.from_numpy(frames.face_boxes).float()
-    if frames.alpha_filenames is not None:
-        metadata["alpha_filenames"] = frames.alpha_filenames
-    return metadata
 
 
 def _mask_box(path: Path) -> np.ndarray:

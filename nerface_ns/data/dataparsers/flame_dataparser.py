@@ -59,6 +59,7 @@ class FlameDataParser(FaceDataParser):
     """Reads a FLAME layout and composes its rigid pose; see `nerface_ns.data.flame.flame_pose`."""
 
     config: FlameDataParserConfig
+    finds_split_file = False
 
     def _read_sequence(self) -> FaceSequence:
         root = self.config.data

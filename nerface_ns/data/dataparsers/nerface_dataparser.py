@@ -50,6 +50,8 @@ class NeRFaceDataParserConfig(FaceDataParserConfig):
     """Background photograph; None takes the one image in `bg/` when that folder is there."""
     use_masks: bool = True
     """Read `masks/<split>/<frame>.png` where they are there."""
+    use_parsings: bool = True
+    """Know of `parsing/<split>/<frame>.png` where they are there: BiSeNet's labels, or colours as AD-NeRF's."""
 
 
 class NeRFaceDataParser(FaceDataParser):
@@ -70,7 +72,10 @@ class NeRFaceDataParser(FaceDataParser):
     def _read_sequence(self) -> FaceSequence:
         root = self.data_dir()
         files: dict[str, FrameFile] = {}
-        splits = self._read_by_files(root, files) if self.config.split == "files" else self._read_one(root, files)
+        if self.split_path(root) is not None:
+            splits = self._read_all(root, files)
+        else:
+            splits = self._read_by_files(root, files) if self.config.split == "files" else self._read_one(root, files)
         novel_views = root / NOVEL_VIEW_FILE
         if novel_views.is_file():
             files[NOVEL_VIEW_SPLIT] = read_frame_file(novel_views)
@@ -94,7 +99,7 @@ class NeRFaceDataParser(FaceDataParser):
     def _train_order(self) -> np.ndarray:
         """Places of the training frames in the recording: `index_map.npy` knows them where they were shuffled."""
         path = self._recording.root / INDEX_MAP_FILE
-        if self.config.split != "files" or not path.is_file():
+        if self.config.split != "files" or not path.is_file() or self.split_path(self._recording.root) is not None:
             return super()._train_order()
         index_map = read_index_map(path, self.num_recorded_train_frames)
         order = np.empty(self.num_recorded_train_frames)
@@ -122,6 +127,18 @@ class NeRFaceDataParser(FaceDataParser):
             use_other = config.missing_split == "other" and other not in absent
             splits[split] = splits[other if use_other else "train"]
         return splits
+
+    def _read_all(self, root: Path, files: dict[str, FrameFile]) -> dict[str, FaceFrames]:
+        """The frames of all files that are there, for a split file to deal out."""
+        config = self.config
+        paths = {"train": root / config.train_file, "val": root / config.val_file, "test": root / config.test_file}
+        if (root / "transforms.json").is_file():
+            paths = {"train": root / "transforms.json"}
+        files.update({split: read_frame_file(path) for split, path in paths.items() if path.is_file()})
+        if not files:
+            raise FileNotFoundError(f"{paths['train']}: expected a frame file here, found none")
+        splits = {split: self._to_frames(root, paths[split], file) for split, file in files.items()}
+        return {split: splits.get(split) or next(iter(splits.values())) for split in ("train", "val", "test")}
 
     def _read_one(self, root: Path, files: dict[str, FrameFile]) -> dict[str, FaceFrames]:
         """All frames from one file, the last ones held out."""
@@ -157,7 +174,8 @@ class NeRFaceDataParser(FaceDataParser):
             image_filenames=images,
             image_size=(height, width),
             intrinsics_px=intrinsics,
-            alpha_filenames=self._find_masks(root, path, names),
+            alpha_filenames=self._find_maps(root, path, names, "masks") if self.config.use_masks else None,
+            parsing_filenames=self._find_maps(root, path, names, "parsing") if self.config.use_parsings else None,
             **fields,
         )
 
@@ -167,18 +185,16 @@ class NeRFaceDataParser(FaceDataParser):
             self._first_image_size = read_image_size(image)
         return self._first_image_size
 
-    def _find_masks(self, root: Path, path: Path, names: list[str]) -> list[Path] | None:
-        """Mattes of a split: for every frame or, when none is there, none."""
-        if not self.config.use_masks:
-            return None
-        masks = [root / "masks" / f"{name}.png" for name in names]
+    def _find_maps(self, root: Path, path: Path, names: list[str], folder: str) -> list[Path] | None:
+        """Mattes or parsings of a split: for every frame or, when none is there, none."""
+        masks = [root / folder / f"{name}.png" for name in names]
         missing = [index for index, mask in enumerate(masks) if not mask.is_file()]
         if len(missing) == len(masks):
             return None
         if missing:
             raise FileNotFoundError(
-                f"{path}: frame {missing[0]} ({names[missing[0]]}): expected mask {masks[missing[0]]} as other frames "
-                "have theirs, found none"
+                f"{path}: frame {missing[0]} ({names[missing[0]]}): expected {folder.rstrip('s')} {masks[missing[0]]} "
+                "as other frames have theirs, found none"
             )
         return masks
 

@@ -70,7 +70,8 @@ class NeRFBlendShapeDataParser(FaceDataParser):
             raise FileNotFoundError(f"{root}: expected a dataset folder here, found none; set --data")
         frames = self._read_frames(root)
         try:
-            rows = self._split(len(frames))
+            everything = {split: list(range(len(frames))) for split in ("train", "val", "test")}
+            rows = self._split(len(frames)) if self.split_path(root) is None else everything
         except ValueError as error:
             raise ValueError(f"{frames.source}: {error}; set num_test_frames or test_start") from error
         splits = {split: frames.select(chosen) for split, chosen in rows.items()}
@@ -130,6 +131,7 @@ class NeRFBlendShapeDataParser(FaceDataParser):
             face_boxes=None if landmarks is None else face_boxes_of(landmarks, (height, width)),
             region_boxes={} if landmarks is None else region_boxes_of(landmarks, (height, width)),
             alpha_filenames=self._find_masks(root, names, places),
+            parsing_filenames=self._find_parsings(root, names, places),
             landmarks_px=None if landmarks is None else landmarks + 0.5,
         )
 
@@ -142,8 +144,8 @@ class NeRFBlendShapeDataParser(FaceDataParser):
             raise FileNotFoundError(f"{root}: expected images in head_imgs or ori_imgs, found none")
         return found[0]
 
-    def _find_masks(self, root: Path, names: list[str], places: list[str]) -> list[Path] | None:
-        """Mattes made of the parsings: for every frame or, when none is there, none."""
+    def _find_parsings(self, root: Path, names: list[str], places: list[str]) -> list[Path] | None:
+        """The parsings: for every frame or, when none is there, none."""
         parsings = [root / "parsing" / f"{name}.png" for name in names]
         missing = [row for row, parsing in enumerate(parsings) if not parsing.is_file()]
         if not self.config.use_masks or len(missing) == len(parsings):
@@ -152,6 +154,13 @@ class NeRFBlendShapeDataParser(FaceDataParser):
             raise FileNotFoundError(
                 f"{places[missing[0]]}: expected parsing {parsings[missing[0]]} as other frames have theirs, found none"
             )
+        return parsings
+
+    def _find_masks(self, root: Path, names: list[str], places: list[str]) -> list[Path] | None:
+        """Mattes made of the parsings: for every frame or, when none is there, none."""
+        parsings = self._find_parsings(root, names, places)
+        if parsings is None:
+            return None
         # The released code pulls the opacity to 1 where the parsing is blue; the other colours are AD-NeRF's.
         shows_person = self._image_folder(root).name == "ori_imgs"
         return derive_masks(parsings, "parsing_person" if shows_person else "parsing_head")

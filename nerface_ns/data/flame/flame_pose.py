@@ -119,7 +119,7 @@ def fit_joints(
     Returns:
         Root joint and the way from it to the neck joint; zero for a neck that the pose does not have.
     """
-    has_neck = pose.neck_rotation is not None
+    neck = pose.neck_rotation
     inverse = pose.head_rotation.transpose(0, 2, 1)
     known = cameras_in_head(
         camera_to_world,
@@ -133,13 +133,13 @@ def fit_joints(
     blocks = [np.tile(np.eye(3), (len(ray), 1, 1))]
     if root is None:
         blocks.append(inverse)
-    if has_neck and neck_from_root is None:
-        blocks.append(pose.neck_rotation.transpose(0, 2, 1))  # type: ignore[union-attr]
+    if neck is not None and neck_from_root is None:
+        blocks.append(neck.transpose(0, 2, 1))
     system = np.concatenate([across @ block for block in blocks], axis=2)
     target = np.einsum("nij,nj->ni", across, known[:, :3, 3])
     normal = np.einsum("nik,nil->kl", system, system) / len(ray) + JOINT_PRIOR * np.eye(system.shape[2])
     found = np.linalg.solve(normal, np.einsum("nik,ni->k", system, target) / len(ray))
     parts = iter(found.reshape(-1, 3)[1:])
     fitted_root = next(parts) if root is None else root
-    fitted_neck = next(parts) if has_neck and neck_from_root is None else neck_from_root
+    fitted_neck = next(parts) if neck is not None and neck_from_root is None else neck_from_root
     return fitted_root, np.zeros(3) if fitted_neck is None else fitted_neck

@@ -61,6 +61,7 @@ def read_head_avatars(root: Path) -> FlameRecording:
     landmarks = _read_landmarks(folders)
 
     def rows(key: str, width: int | None = None) -> np.ndarray:
+        """Return an array's rows in the recording's order."""
         return rows_of(path, key, arrays[key], width)[:count][order]
 
     masks = [folder / SEGMENTATION_FILE for folder in folders]

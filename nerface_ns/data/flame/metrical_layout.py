@@ -32,6 +32,7 @@ def read_metrical(root: Path) -> FlameRecording:
     images = [root / "input" / f"{path.stem}.png" for path in paths]
 
     def rows(group: str, key: str, *shape: int) -> np.ndarray:
+        """Return a parameter of all frames."""
         return np.stack([_numbers(path, frame, group, key, shape) for path, frame in zip(paths, frames)])
 
     world_to_camera = np.tile(np.eye(4), (len(paths), 1, 1))
@@ -58,9 +59,9 @@ def _load(path: Path) -> dict[str, Any]:
 
     kinds = {type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8")}
     reconstruct = np.zeros(0).__reduce__()[0]
-    safe = [reconstruct, np.ndarray, np.dtype, *kinds]
+    safe: list[Any] = [reconstruct, np.ndarray, np.dtype, *kinds]
     try:
-        with torch.serialization.safe_globals(safe):  # type: ignore[arg-type]
+        with torch.serialization.safe_globals(safe):
             frame = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file of anything can make torch's reader stumble in any way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
