@@ -147,7 +147,7 @@ def read_state(path: Path) -> FittedState:
             raise ValueError(f"{path}: '{key}' expected an object, got {str(content[key])[:60]!r}")
     expression, camera = content["expression"], content["camera"]
     check_keys(f"{path}: 'camera'", camera, CAMERA_KEYS, CAMERA_KEYS)
-    where, gaze = str(path), content.get("gaze")
+    where, gaze, shares = str(path), content.get("gaze"), content.get("identity", {})
     values = [float(as_numbers(where, f"coefficient {name!r}", value, ())) for name, value in expression.items()]
     focal, center = (as_numbers(where, key, camera[key], (2,)).tolist() for key in ("focal_px", "center_px"))
     return FittedState(
@@ -163,7 +163,7 @@ def read_state(path: Path) -> FittedState:
         method=content.get("method", ""),
         photo=content.get("photo", ""),
         figures=content.get("fit", {}),
-        identity=content.get("identity", {}),
+        identity={name: float(as_numbers(where, f"share of {name!r}", share, ())) for name, share in shares.items()},
         source=str(path),
     )
 

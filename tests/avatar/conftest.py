@@ -6,7 +6,7 @@ import pytest
 # Models of the smallest sizes stand beside the benchmark that damages their files.
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
-from fuzzed_readers import made_up_pipeline
+from made_up_models import made_up_pipeline
 
 from nerface_ns.avatar.exported_avatar import avatar_of
 

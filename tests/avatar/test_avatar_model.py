@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fuzzed_readers import made_up_pipeline
+from made_up_models import made_up_pipeline
 
 from nerface_ns.avatar import avatar_file
 from nerface_ns.avatar.avatar_file import read_avatar, write_avatar

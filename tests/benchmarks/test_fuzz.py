@@ -37,6 +37,9 @@ NAMES = (
     "npz",
     "pt",
     "action_units_csv",
+    "split_json",
+    "parsing",
+    "state_json",
 )
 
 
@@ -61,6 +64,9 @@ WHOLE_FILES = {
     "npy": (lambda rows: rows, [1, 0, -1]),
     "npz": (lambda arrays: arrays["a"], [[0, 1 / 3], [1 / 3, 0], [2 / 3, -1 / 3]]),
     "action_units_csv": (lambda units: units[0], [[0.5, 0.2], [0.1, 0.3]]),
+    "split_json": (lambda split: [int(name[-1]) for name in split["train"] + split["val"] + split["test"]], range(5)),
+    "parsing": (lambda regions: regions[0, :6], [0, 1, 1, 1, 3, 3]),
+    "state_json": (lambda state: [*state.expression, *state.gaze], [0.1, 0.2, 0.1, 0.2]),
 }
 """Numbers of what each reader returns, and what a whole file holds."""
 
