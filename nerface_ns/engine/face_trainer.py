@@ -46,7 +46,8 @@ class FaceTrainerConfig(TrainerConfig):
 
     def set_experiment_name(self) -> None:
         """Name a run of several persons after all of them."""
-        folders = split_folders(self.pipeline.datamanager.data)  # type: ignore[attr-defined]
+        datamanager: Any = self.pipeline.datamanager
+        folders = split_folders(datamanager.data)
         if self.experiment_name is None and len(folders) > 1:
             self.experiment_name = "+".join(folder.name for folder in folders)
         super().set_experiment_name()
@@ -74,6 +75,8 @@ class FaceTrainer(GuardedTrainer):
             raise ValueError("--load-identities: expected neither --load-more-frames, --load-only nor --load-ignore")
         if self._takes_identities and config.load_dir is None and config.load_checkpoint is None:
             raise ValueError("--load-identities: expected --load-dir or --load-checkpoint as well, got neither")
+        if getattr(config, "new_identity_like", None) is not None and not self._takes_identities:
+            raise ValueError("--new-identity-like: expected --load-identities as well")
         if self.group_choice is not None or self._takes_identities:
             self._checkpoint_path()  # a checkpoint that is not there is found out before the data are read
 
@@ -131,12 +134,13 @@ class FaceTrainer(GuardedTrainer):
     def _load_identities(self, path: Path, stored: Dict[str, Any]) -> None:
         """Load a checkpoint of fewer persons; schedules and moments start anew."""
         model: Any = self.pipeline.model
+        datamanager: Any = self.pipeline.datamanager
         names = stored_frame_names(stored), frame_names(self)
         like = getattr(self.config, "new_identity_like", None)
         state = with_more_identities(path, stored["pipeline"], model, *names, like)
         self.pipeline.load_pipeline(state, 0)
         widen_ranges(model)
-        model.reopen_space(self.pipeline.datamanager.train_dataset)  # type: ignore[union-attr]
+        model.reopen_space(datamanager.train_dataset)
         CONSOLE.print(f"Done loading {path}; {', '.join(model.identities.names)}: the last start anew", soft_wrap=True)
 
     def _load_whole(self, path: Path, stored: Dict[str, Any]) -> None:

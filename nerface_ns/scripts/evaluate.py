@@ -86,7 +86,6 @@ def main(command: EvaluateCommand) -> None:
     from nerface_ns.evaluation.data_splits import check_splits
     from nerface_ns.evaluation.paper_protocol import PAPER_SPLIT
     from nerface_ns.evaluation.run_loader import load_run
-    from nerface_ns.evaluation.run_record import run_record, write_json
     from nerface_ns.evaluation.scored_backdrop import scored_before
     from nerface_ns.evaluation.unseen_poses import POSE_NOTES
     from nerface_ns.model_components.perceptual_distance import PerceptualDistance
@@ -120,20 +119,30 @@ def main(command: EvaluateCommand) -> None:
             said = [f"protocol {protocols[0].name}", f"poses {command.poses}: {POSE_NOTES[command.poses]}", *notes]
             record["report"] = write_report(command.report, title, said, scores[protocols[0].name], recorder)
             CONSOLE.print(f"report: {command.report}")
+    head = {"method": config.method_name, "step": step, "checkpoint": checkpoint_path.name}
+    _finish(command, record, head, image_distance.message)
+
+
+def _finish(command: EvaluateCommand, record: dict[str, Any], head: dict[str, Any], message: str | None) -> None:
+    """Say what was scored, and write it where that is asked for."""
+    from nerfstudio.utils.rich_utils import CONSOLE
+
+    from nerface_ns.evaluation.run_record import run_record, write_json
+    from nerface_ns.evaluation.unseen_poses import POSE_NOTES
+
     record["poses"] = command.poses
     if command.background != "recorded":
         record["background"] = command.background
     CONSOLE.print(f"poses {command.poses}: {POSE_NOTES[command.poses]}", soft_wrap=True)
-    if image_distance.message is not None:
-        CONSOLE.print(image_distance.message)
+    if message is not None:
+        CONSOLE.print(message)
     if command.output_dir is not None:
         CONSOLE.print(f"pictures: {command.output_dir}")
     if command.json is not None:
-        frames = record.pop("frames", None)
-        head = {"method": config.method_name, "step": step, "checkpoint": checkpoint_path.name}
         if command.max_frames is not None:
             head["max_frames"] = command.max_frames
-        last = {} if frames is None else {"frames": frames}
+        # What is long stands last.
+        last = {name: record.pop(name) for name in ("frames",) if record.get(name) is not None}
         write_json(command.json, {**record, **head, **run_record(), **last})
         CONSOLE.print(f"scores: {command.json}")
 

@@ -130,6 +130,13 @@ def test_fewer_or_other_frames_are_refused(head, longer_head, tmp_path):
         made_trainer(tiny_config(longer_head, tmp_path, load_more_frames=True))
 
 
+def test_options_of_new_persons_belong_together(head, tmp_path):
+    with pytest.raises(ValueError, match="--new-identity-like: expected --load-identities as well"):
+        made_trainer(tiny_config(head, tmp_path, new_identity_like="anna"))
+    with pytest.raises(ValueError, match="--load-identities: expected --load-dir or --load-checkpoint as well"):
+        made_trainer(tiny_config(head, tmp_path, load_identities=True))
+
+
 def test_entry_of_a_later_version_is_refused(head, tmp_path):
     folder = made_trainer(tiny_config(head, tmp_path / "first"), LAST + 1).checkpoint_dir
     stored = checkpoint(folder, LAST)
