@@ -115,6 +115,11 @@ class CameraRefinement(CameraOptimizer):
         """Where the cameras are."""
         return self.turn.device
 
+    @property
+    def learns_lens(self) -> bool:
+        """Whether anything of the lens is refined."""
+        return any(part.requires_grad for part in (self.focal, self.principal_point, self.distortion))
+
     def head_poses(self, frames: Int[Tensor, "n"]) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3"]]:
         """Return rotation and position of the head before the cameras of training frames (world to camera).
 

@@ -31,6 +31,10 @@ class RefineScheduleConfig(InstantiateConfig):
     rigid_pretraining: bool = True
     """Where cameras learn: until the field is dropped nothing bends with the head's pose, because such bending can
     take the errors of poses and lens over; from then on it may, as necks do, and the lens stands still."""
+    statue_share: float = 0.4
+    """Share of the pretraining, in [0, 1], in which the face is a statue, told neither expression nor latent code; where
+    a lens learns it learns then and stands still afterwards. A lens shows in perspective alone, which what follows the
+    expression imitates, as expressions go with poses. At 0 the lens learns until the field is dropped."""
     rest_steps: int = 300
     """Steps after that in which cameras and expressions stand still: a new field has nothing to tell them."""
 
@@ -42,7 +46,7 @@ class RefineSchedule(nn.Module):
         config: When to drop it.
 
     Raises:
-        ValueError: The share is outside [0, 1).
+        ValueError: The share is outside [0, 1), or that of the statue outside [0, 1].
     """
 
     dropped_at: Tensor
@@ -51,6 +55,10 @@ class RefineSchedule(nn.Module):
         super().__init__()
         if not 0 < config.pretrain_share < 1:
             raise ValueError(f"refine_schedule.pretrain_share: expected a share in [0, 1), got {config.pretrain_share}")
+        # Runs of before there were statues have no such setting.
+        self.statue_share = getattr(config, "statue_share", 0.0)
+        if not 0 <= self.statue_share <= 1:
+            raise ValueError(f"refine_schedule.statue_share: expected a share in [0, 1], got {self.statue_share}")
         self.config = config
         self.register_buffer("dropped_at", torch.full((), -1, dtype=torch.long))
 
@@ -66,6 +74,10 @@ class RefineSchedule(nn.Module):
     def is_resting(self, step: int) -> bool:
         """Whether the field is too new for what it is seen from to learn."""
         return 0 <= int(self.dropped_at) <= step < int(self.dropped_at) + self.config.rest_steps
+
+    def is_statue(self, fraction: float) -> bool:
+        """Whether the face is a statue, given the share of the training that is done."""
+        return not self.is_done and fraction < self.statue_share * self.config.pretrain_share
 
     def is_due(self, fraction: float) -> bool:
         """Whether the field has to be dropped, given the share of the training that is done."""

@@ -52,6 +52,7 @@ class FrameConditions(_Base):
         identities: Optional[Identities]  # only where the data show several persons
         latent_codes: LatentCodes
         is_rigid: bool
+        is_statue: bool
         recorded_views: RecordedViews
         track: RecordedTrack
         train_camera_to_world: Tensor
@@ -114,10 +115,16 @@ class FrameConditions(_Base):
         pose = self.head_pose_encoding(rotation, position)
         # While cameras alone have to explain the head's pose, nothing may stand still in its stead.
         to_rest = None if self.is_rigid else self.head_pose_encoding.to_rest(rotation, position)
-        encoded, shown_gaze = self.expression_encoding(expression), self.frame_gaze(gaze, frame_index)
+        shown_gaze = self.frame_gaze(gaze, frame_index)
+        if identities is None or identity is None:
+            encoded = self.expression_encoding(expression)
+        else:
+            encoded = identities.encode(expression, identity)
+        if self.is_statue:
+            encoded, latent_code = torch.zeros_like(encoded), torch.zeros_like(latent_code)
         if identities is not None and identity is not None:
             code = identities(identity)
-            encoded = torch.cat([identities.encode(expression, identity), code], dim=-1)
+            encoded = torch.cat([encoded, code], dim=-1)
             latent_code = torch.cat([latent_code, code], dim=-1)
         return FaceCondition(encoded, latent_code, pose, rotation, shown_gaze, identity, to_rest)
 

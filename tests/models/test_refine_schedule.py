@@ -21,9 +21,11 @@ def attributes(optimizers) -> TrainingCallbackAttributes:
     return TrainingCallbackAttributes(optimizers=optimizers, grad_scaler=None, pipeline=None, trainer=None)
 
 
-def scheduled_model(rest_steps: int = 0, rigid_pretraining: bool = True, **settings):
+def scheduled_model(rest_steps: int = 0, rigid_pretraining: bool = True, statue_share: float = 0.0, **settings):
     torch.manual_seed(1)
-    schedule = RefineScheduleConfig(pretrain_share=0.5, rest_steps=rest_steps, rigid_pretraining=rigid_pretraining)
+    schedule = RefineScheduleConfig(
+        pretrain_share=0.5, rigid_pretraining=rigid_pretraining, statue_share=statue_share, rest_steps=rest_steps
+    )
     grid = FeatureGridConfig(resolutions=(4, 8))
     small = WarpedGridFieldConfig(canonical_grid=grid, deformation=BilinearDeformationConfig(grid=grid, width=8))
     model = refining_model(radiance_field=small, refine_schedule=schedule, **settings)
@@ -115,6 +117,32 @@ def test_the_field_is_rigid_until_the_drop_and_the_lens_stands_still_from_then_o
     assert float(model.camera_optimizer.focal) == focal
 
 
+def test_the_lens_learns_while_the_face_is_a_statue_and_no_longer():
+    """A quarter of the training, half of the pretraining; the poses go on."""
+    model, optimizers = scheduled_model(statue_share=0.5)
+    poses = model.frame_poses(torch.tensor([1, 4]))
+    with torch.no_grad():
+        model.latent_codes.codes += 1.0
+
+    def told() -> list[float]:
+        condition = model.make_condition(poses, torch.tensor([1, 4]))
+        return [float(part.abs().max()) for part in (condition.expression, condition.latent_code)]
+
+    run_steps(model, optimizers, range(0, DROP // 2))
+    assert model.is_statue and told() == [0.0, 0.0]
+    focal, turn = float(model.camera_optimizer.focal), model.camera_optimizer.turn.clone()
+    run_steps(model, optimizers, range(DROP // 2, DROP + 2))
+    assert not model.is_statue and min(told()) > 0
+    assert focal != 0 and float(model.camera_optimizer.focal) == focal
+    assert (model.camera_optimizer.turn - turn).abs().max() > 0
+
+
+def test_a_face_is_no_statue_where_no_lens_learns():
+    model, optimizers = scheduled_model(statue_share=0.5, cameras={"refine_focal": False})
+    run_steps(model, optimizers, range(0, 2))
+    assert not model.is_statue
+
+
 def test_a_field_may_bend_from_the_start_where_that_is_asked_for():
     model, _ = scheduled_model(rigid_pretraining=False)
     assert not model.is_rigid
@@ -136,6 +164,11 @@ def test_an_interrupted_schedule_goes_on_where_it_was(interruption):
     assert int(resumed.refine_schedule.dropped_at) == DROP
     for name, scheduler in whole.schedulers.items():
         assert others.schedulers[name].get_last_lr() == pytest.approx(scheduler.get_last_lr()), name
+
+
+def test_statue_share_outside_zero_to_one():
+    with pytest.raises(ValueError, match=r"statue_share: expected a share in \[0, 1\], got 1.5"):
+        make_model(metadata(), refine_schedule=RefineScheduleConfig(pretrain_share=0.5, statue_share=1.5))
 
 
 def test_share_outside_zero_to_one():
