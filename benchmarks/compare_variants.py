@@ -10,6 +10,7 @@ Each variant is trained in a process of its own, on one core, as many at a time 
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,7 +43,10 @@ SETTINGS = (
 """The default, and one setting of it changed at a time."""
 PLAIN = tuple(
     word
-    for name, value in (("tables.rank", "0"), ("warp", "pose"), ("num-ambient", "0"), ("direction-degree", "4"))
+    for name, value in (
+        *(("tables.rank", "0"), ("tables.num-basis-levels", "0"), ("tables.log2-table-size", "14")),
+        *(("warp", "pose"), ("num-ambient", "0"), ("direction-degree", "4")),
+    )
     for word in (f"{FIELD}.{name}", value)
 )
 """NeRFBlendShape's encoding and harmonics; the pose's warp stays, for neck and torso."""
@@ -52,6 +56,7 @@ BLENDSHAPES = (
     TimedRun("nerface-blendshape", (f"{FIELD}.tables.basis-map", "monotone"), "monotone"),
     TimedRun("nerface-blendshape", (f"{FIELD}.warp", "pose"), "without-expression-warp"),
     TimedRun("nerface-blendshape", (f"{FIELD}.tables.rank", "0"), "plain-with-expression-warp"),
+    TimedRun("nerface-blendshape", (f"{FIELD}.tables.num-basis-levels", "2"), "two-levels-follow"),
     TimedRun("nerface-blendshape", ("--pipeline.model.staged-losses.table-weight", "1"), "with-table-loss"),
     TimedRun("nerface-blendshape", PLAIN, "plain"),
     TimedRun("nerface-blendshape", ("--pipeline.model.occupancy-over", "bases"), "occupancy-over-bases"),
@@ -75,7 +80,8 @@ class CompareVariants:
     name: str | None = None
     """Name of the data in the result's file name; that of its folder without it."""
     only: tuple[str, ...] = ()
-    """Variants to train; all without it."""
+    """Variants to train; all without it. Others stay in the result's file, where they were trained as long and scored
+    on the same frames."""
     dataparser: str = "nerface-data"
     """The data's format."""
     minutes: float = 3.0
@@ -83,7 +89,7 @@ class CompareVariants:
     resolution: int = 128
     """Image height in pixels."""
     max_frames: int | None = 10
-    """Frames of each split to score, evenly spread, the same for all."""
+    """Frames (all with None) of each split to score, evenly spread, the same for all."""
     jobs: int = 2
     """Trainings at a time, one core each."""
     seed: int = 42
@@ -104,6 +110,16 @@ def chosen_runs(comparison: CompareVariants) -> list[TimedRun]:
     return [run for name, run in runs.items() if not comparison.only or name in comparison.only]
 
 
+def known_records(path: Path, comparison: CompareVariants) -> dict[str, Any]:
+    """Return the records of a result's file that may stand beside new ones."""
+    if not comparison.only or not path.is_file():
+        return {}
+    records = json.loads(path.read_text(encoding="utf-8"))["records"]
+    kept = ("minutes", "resolution", "max_frames", "seed")
+    settings = {name: getattr(comparison, name) for name in kept}
+    return {name: record for name, record in records.items() if {k: record["run"][k] for k in kept} == settings}
+
+
 def main(comparison: CompareVariants) -> None:
     """Run, tabulate, write."""
 
@@ -121,13 +137,14 @@ def main(comparison: CompareVariants) -> None:
         )
 
     runs = chosen_runs(comparison)
+    path = RESULTS / f"{comparison.kind}_{comparison.name or comparison.data.resolve().name}.json"
     with ThreadPoolExecutor(comparison.jobs) as pool:
-        records = dict(zip(map(run_name, runs), pool.map(train, runs)))
+        trained = dict(zip(map(run_name, runs), pool.map(train, runs)))
+    records = {**known_records(path, comparison), **trained}
     table = {
         name: {"psnr": psnr_by_region(record), "steps": record["steps"], "samples_per_ray": record["samples_per_ray"]}
         for name, record in records.items()
     }
-    path = RESULTS / f"{comparison.kind}_{comparison.name or comparison.data.resolve().name}.json"
     write_json(path, {"jobs": comparison.jobs, "table": table, "records": records})
     for name, row in table.items():
         print(f"{name}: {row}")

@@ -131,9 +131,12 @@ nerface_blendshape = MethodSpecification(
     config=_face_trainer(
         "nerface-blendshape",
         BlendshapeFaceModelConfig(
-            # A table for each coefficient (rank 0) and no warp by the expression fit as well, but carry over less well.
+            # A table for each coefficient (rank 0) and no warp by the expression fit as well, but carry over less well,
+            # and so do finer levels that follow the expression, and a finest level that is hashed.
             radiance_field=BlendshapeFieldConfig(
-                tables=BlendedTablesConfig(num_levels=4, base_resolution=16, num_basis_levels=2, rank=16),
+                tables=BlendedTablesConfig(
+                    num_levels=4, base_resolution=16, num_basis_levels=1, log2_mean_table_size=21, rank=16
+                ),
                 warp="expression",
                 num_ambient=4,
                 direction_degree=0,
@@ -144,7 +147,6 @@ nerface_blendshape = MethodSpecification(
             matte_weight=0.05,
             staged_losses=StagedLossesConfig(mask_weight=0.0, table_weight=0.0),
         ),
-        optimizers=_optimizers(10_000, tables=3e-3),
         pixel_sampler=PatchPixelSamplerConfig(patches_from_step=-1),
     ),
     description="NeRFBlendShape's avatar: feature tables blended by the expression before one lookup.",
