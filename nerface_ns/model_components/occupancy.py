@@ -46,10 +46,15 @@ class FaceOccupancyGridConfig(InstantiateConfig):
     """Opacity of one interval from which on a cell counts as occupied, or the grid's mean where that is less."""
     decay: float = 0.9
     """Factor on a cell's memory at each refresh (NeRFBlendShape: 0.9)."""
+    early_decay: float = 0.5
+    """The same at the early refreshes, which visit all cells: what a training begins with, an opaque head, has to be
+    forgotten before anything can be left out; `decay` would take some 6,000 steps."""
+    early_steps: int = 400
+    """Steps of these early refreshes."""
     refresh_steps: int = 50
     """Steps between two refreshes; every 20th step in the first 200."""
     refresh_share: float = 0.25
-    """Share of the cells that a refresh after step 400 visits; earlier ones visit all."""
+    """Share of the cells that a refresh after `early_steps` visits; earlier ones visit all."""
     early_stop_eps: float = 1e-3
     """A ray ends when less light than this passes."""
     alpha_threshold: float = 5e-3
@@ -103,14 +108,16 @@ class FaceOccupancyGrid(OccGridEstimator):
             density_fn: Density of positions (num_positions, 3).
         """
         cells = self.allowed.flatten().nonzero()[:, 0]
-        if step > 400:
+        is_early = step <= self.config.early_steps
+        if not is_early:
             count = max(int(len(cells) * self.config.refresh_share), 1)
             cells = cells[torch.randint(len(cells), (count,), device=cells.device)]
         coordinates = self.grid_coords[cells]
         low, high = self.aabbs[0, :3], self.aabbs[0, 3:]
         positions = low + (coordinates + torch.rand_like(coordinates, dtype=low.dtype)) / self.resolution * (high - low)
         opacity = -torch.expm1(-density_fn(positions) * step_size)
-        self.occs[cells] = torch.maximum(self.occs[cells] * self.config.decay, opacity)
+        decay = self.config.early_decay if is_early else self.config.decay
+        self.occs[cells] = torch.maximum(self.occs[cells] * decay, opacity)
         self._mark()
 
     def _mark(self) -> None:

@@ -55,10 +55,8 @@ class RefineSchedule(nn.Module):
         super().__init__()
         if not 0 < config.pretrain_share < 1:
             raise ValueError(f"refine_schedule.pretrain_share: expected a share in [0, 1), got {config.pretrain_share}")
-        # Runs of before there were statues have no such setting.
-        self.statue_share = getattr(config, "statue_share", 0.0)
-        if not 0 <= self.statue_share <= 1:
-            raise ValueError(f"refine_schedule.statue_share: expected a share in [0, 1], got {self.statue_share}")
+        if not 0 <= config.statue_share <= 1:
+            raise ValueError(f"refine_schedule.statue_share: expected a share in [0, 1], got {config.statue_share}")
         self.config = config
         self.register_buffer("dropped_at", torch.full((), -1, dtype=torch.long))
 
@@ -77,7 +75,7 @@ class RefineSchedule(nn.Module):
 
     def is_statue(self, fraction: float) -> bool:
         """Whether the face is a statue, given the share of the training that is done."""
-        return not self.is_done and fraction < self.statue_share * self.config.pretrain_share
+        return not self.is_done and fraction < self.config.statue_share * self.config.pretrain_share
 
     def is_due(self, fraction: float) -> bool:
         """Whether the field has to be dropped, given the share of the training that is done."""

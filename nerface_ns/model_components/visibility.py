@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nerface_ns.model_components.packed_samples import PackedSamples
 
-FIRST_SEGMENT = 8
+FIRST_SEGMENT = 4
 """Samples of each ray that are looked at before the first test for an early stop."""
 SEGMENT_GROWTH = 1.5
 """Factor on the number of samples from one test to the next."""

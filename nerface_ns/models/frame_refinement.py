@@ -130,7 +130,7 @@ class FrameRefinement(_Base):
             return False, False
         is_statue = cameras.learns_lens and schedule.is_statue(self.training_progress.fraction(step))
         # From the drop on poses bend the field, which may then stretch as another lens would.
-        return is_statue, schedule.is_done or (schedule.statue_share > 0 and not is_statue)
+        return is_statue, schedule.is_done or (schedule.config.statue_share > 0 and not is_statue)
 
     def _hide_pose(self, encoding: Module, inputs: Tuple[Tensor, ...], pose: Tensor) -> Tensor:
         """Tell the field the mean pose, whatever the pose is, while it has to be rigid."""
