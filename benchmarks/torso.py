@@ -1,11 +1,14 @@
-"""Shoulders that stand still while the head turns: one frame for all against a torso of its own.
+r"""Shoulders that stand still while the head turns: one frame for all against a torso of its own.
 
     python benchmarks/torso.py --minutes 5 --output-dir outputs/torso --json benchmarks/results/torso.json
+    python benchmarks/torso.py --minutes 5 --output-dir outputs/torso_scan --json benchmarks/results/torso_scan.json \
+        --head-model ../shared/data/head_model
 
-The data are the embedded head before standing shoulders. "head_only" is a field in head space alone, "single" the
-default, whose space the head's pose bends, "torso" the default with a second rigid frame. Shoulders are the pixels that
-every test frame's mask covers and whose recorded colour never changes; what the renders change there from one frame
-to the next is flicker. Figures compare with "head_only", which has one frame and nothing else; all runs' stand below.
+The data are the embedded head before standing shoulders, or the scanned head of `torso_sequence.py`. "head_only" is a
+field in head space alone, "single" the default, whose space the head's pose bends, "torso" the default with a second
+rigid frame. Shoulders are the pixels that every test frame's mask covers and whose recorded colour never changes; what
+the renders change there from one frame to the next is flicker. Figures compare with "head_only", which has one frame
+and nothing else; all runs' stand below.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 import numpy as np
 import tyro
 from timed_runs import TimedRun, train_and_score
+from torso_sequence import SequenceSize, TorsoSequence, write_torso_sequence
 
 from nerface_ns.evaluation.run_record import run_record, write_json
 
@@ -42,6 +46,8 @@ class TorsoBenchmark:
     """Where the runs go."""
     json: Path
     """File for the figures."""
+    head_model: Path | None = None
+    """Folder of the scanned head, which is recorded into `output_dir` first; without it the embedded head."""
     minutes: float = 5.0
     """Wall time of each training, on one core."""
     resolution: int = 128
@@ -95,16 +101,24 @@ def summary(runs: dict[str, dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def recording(benchmark: TorsoBenchmark) -> tuple[Path, str]:
+    """Return the data's folder, or their name, and who reads them."""
+    if benchmark.head_model is None:
+        return Path("demo-torso"), "nerface-demo"
+    folder = benchmark.output_dir / f"sequence-{benchmark.resolution}"
+    size = SequenceSize(resolution=benchmark.resolution)
+    return write_torso_sequence(TorsoSequence(benchmark.head_model, folder, size)), "nerface-data"
+
+
 def main(benchmark: TorsoBenchmark) -> dict[str, Any]:
-    """Train, render, write."""
+    """Record, train, render, write."""
+    data, dataparser = recording(benchmark)
 
     def train(run: TimedRun) -> dict[str, Any]:
         """Train one run on one core."""
         one_core = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
         size, seed = benchmark.resolution, benchmark.seed
-        return train_and_score(
-            run, Path("demo-torso"), "nerface-demo", benchmark.minutes, size, seed, benchmark.output_dir, one_core
-        )
+        return train_and_score(run, data, dataparser, benchmark.minutes, size, seed, benchmark.output_dir, one_core)
 
     with ThreadPoolExecutor(benchmark.jobs) as pool:
         records = list(pool.map(train, RUNS))
@@ -121,7 +135,8 @@ def main(benchmark: TorsoBenchmark) -> dict[str, Any]:
             "face_psnr": round(float(face), 3),
             "steps": record["steps"],
         }
-    figures = {**summary(runs), "jobs": benchmark.jobs, "runs": runs, "records": records, **run_record()}
+    head = "demo" if benchmark.head_model is None else benchmark.head_model.name
+    figures = {**summary(runs), "head": head, "jobs": benchmark.jobs, "runs": runs, "records": records, **run_record()}
     write_json(benchmark.json, figures)
     for name, row in runs.items():
         print(f"{name}: {row}")
