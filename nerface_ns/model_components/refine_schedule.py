@@ -32,9 +32,9 @@ class RefineScheduleConfig(InstantiateConfig):
     """Where cameras learn: until the field is dropped nothing bends with the head's pose, because such bending can
     take the errors of poses and lens over; from then on it may, as necks do, and the lens stands still."""
     statue_share: float = 0.4
-    """Share of the pretraining, in [0, 1], in which the face is a statue, told neither expression nor latent code; where
-    a lens learns it learns then and stands still afterwards. A lens shows in perspective alone, which what follows the
-    expression imitates, as expressions go with poses. At 0 the lens learns until the field is dropped."""
+    """Share of the pretraining, in [0, 1], in which the face is a statue, told neither expression nor latent code; a
+    lens that learns does so then, and stands still afterwards. A lens shows in perspective alone, which is imitated by
+    what follows the expression, as expressions go with poses. At 0 the lens learns until the field is dropped."""
     rest_steps: int = 300
     """Steps after that in which cameras and expressions stand still: a new field has nothing to tell them."""
 
