@@ -103,7 +103,9 @@ class _KernelLookup(torch.autograd.Function):
         levels = np.asarray(resolutions, dtype=np.int64)
         first_rows = np.concatenate([[0], np.cumsum(levels**3)[:-1]])
         features = torch.empty(points.shape[0], len(levels) * table.shape[1])
-        grid_kernels.lookup(points.detach().numpy(), table.detach().numpy(), first_rows, levels, features.numpy())
+        ctx.lanes = (0,) * table.shape[1]
+        layout = ctx.lanes, first_rows, levels
+        grid_kernels.lookup(points.detach().numpy(), table.detach().numpy(), *layout, features.numpy())
         ctx.save_for_backward(points, table)
         ctx.levels = first_rows, levels
         return features
@@ -118,8 +120,11 @@ class _KernelLookup(torch.autograd.Function):
         point_grad = table_grad = None
         if ctx.needs_input_grad[0]:
             point_grad = torch.empty_like(points)
-            grid_kernels.point_gradient(*arrays, table.detach().numpy(), *ctx.levels, point_grad.numpy())
+            grid_kernels.point_gradient(*arrays, table.detach().numpy(), ctx.lanes, *ctx.levels, point_grad.numpy())
         if ctx.needs_input_grad[1]:
             table_grad = torch.zeros_like(table)
-            grid_kernels.table_gradient(*arrays, *ctx.levels, table_grad.numpy())
+            # Two threads share an odd number of levels evenly where each does half of the channels of all.
+            is_shared = len(ctx.levels[1]) % 2 == 1 and len(ctx.lanes) % 2 == 0 and torch.get_num_threads() > 1
+            lanes = ctx.lanes[::2] if is_shared else ctx.lanes
+            grid_kernels.table_gradient(*arrays, lanes, *ctx.levels, table_grad.numpy())
         return point_grad, table_grad, None
