@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple, Type
 
-import numpy as np
 import torch
 from jaxtyping import Int
 from nerfstudio.cameras.cameras import Cameras
@@ -27,6 +26,7 @@ from nerface_ns.fields.base_face_field import FaceField, FaceFieldConfig
 from nerface_ns.model_components.background import BackgroundConfig
 from nerface_ns.model_components.image_metrics import full_scores
 from nerface_ns.model_components.perceptual_distance import PerceptualDistance
+from nerface_ns.model_components.processor_settings import prepare_processor
 from nerface_ns.model_components.schedules import TrainingProgress
 from nerface_ns.models.checkpoint_sizes import check_sizes
 from nerface_ns.models.frame_conditions import FrameConditions
@@ -79,10 +79,7 @@ class FaceModel(StagedTraining, FrameRefinement, FrameConditions, Model):
         super().populate_modules()
         if self.config.enable_collider:
             raise ValueError("model.enable_collider: expected False, near and far come from the dataset, got True")
-        # Finfo warns when first asked after the flush, and everything that compiles or prints asks.
-        for kind in ("float32", "float64"):
-            np.finfo(kind)
-        torch.set_flush_denormal(True)  # denormals slow the CPU's first minutes three times
+        prepare_processor()
         metadata = self.kwargs["metadata"]
         expression = metadata[keys.TRAIN_EXPRESSION].float()
         self.expression_names: Tuple[str, ...] = metadata["expression_names"]
