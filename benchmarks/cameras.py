@@ -23,10 +23,13 @@ from timed_runs import TimedRun, train_and_score
 
 from nerface_ns.evaluation.run_record import write_json
 
+FIXED = "fixed"
+"""Instead of a form of the focal length: it stays as it was tracked."""
 FORMS = (
+    ("axis_angle", FIXED),
+    ("quaternion", FIXED),
+    ("rotation_6d", FIXED),
     ("axis_angle", "exp"),
-    ("quaternion", "exp"),
-    ("rotation_6d", "exp"),
     ("axis_angle", "square"),
     ("axis_angle", "ratio"),
 )
@@ -57,7 +60,7 @@ class CameraBenchmark:
     method: str = "nerface"
     """Method that is trained."""
     only: tuple[str, ...] = ()
-    """Runs to train: true_poses, noisy, and ROTATION-FOCAL such as axis_angle-exp; all without it. Figures of others
+    """Runs to train: true_poses, noisy, and ROTATION-FOCAL such as axis_angle-fixed or axis_angle-exp; all without it. Figures of others
     are taken from the JSON file, where it is there."""
     pretrain_share: float = 0.5
     """Share of a training before the field is dropped; 0 never drops it."""
@@ -82,7 +85,8 @@ def timed_run(benchmark: CameraBenchmark, name: str) -> TimedRun:
     options = list(benchmark.overrides)
     if name not in (TRUE, NOISY):
         rotation, focal = name.split("-")
-        refinement = {"enabled": True, "rotation": rotation, "focal": focal}
+        refinement = {"enabled": True, "rotation": rotation, "refine-focal": focal != FIXED}
+        refinement |= {} if focal == FIXED else {"focal": focal}
         options += [f"{MODEL}.camera-refinement.{key}={value}" for key, value in refinement.items()]
         options += [f"{MODEL}.refine-schedule.pretrain-share={benchmark.pretrain_share}"]
     parser = ["nerface-data", "--train-file", file]
