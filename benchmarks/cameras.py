@@ -60,8 +60,8 @@ class CameraBenchmark:
     method: str = "nerface"
     """Method that is trained."""
     only: tuple[str, ...] = ()
-    """Runs to train: true_poses, noisy, and ROTATION-FOCAL such as axis_angle-fixed or axis_angle-exp; all without it. Figures of others
-    are taken from the JSON file, where it is there."""
+    """Runs to train: true_poses, noisy, and ROTATION-FOCAL such as axis_angle-fixed or axis_angle-exp; all without it.
+    Figures of others are taken from the JSON file, where it is there."""
     pretrain_share: float = 0.5
     """Share of a training before the field is dropped; 0 never drops it."""
     max_frames: int | None = 20

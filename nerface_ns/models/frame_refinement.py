@@ -126,11 +126,15 @@ class FrameRefinement(_Base):
     def _statue_and_lens(self, step: int) -> Tuple[bool, bool]:
         """Whether the face is a statue in a step, and whether the lens stands still."""
         cameras, schedule = self._camera_refinement, self._refine_schedule
-        if cameras is None or schedule is None or not schedule.config.rigid_pretraining:
+        if cameras is None:
             return False, False
+        is_early = step < cameras.config.lens_freeze_steps
+        if schedule is None or not schedule.config.rigid_pretraining:
+            return False, is_early
         is_statue = cameras.learns_lens and schedule.is_statue(self.training_progress.fraction(step))
         # From the drop on poses bend the field, which may then stretch as another lens would.
-        return is_statue, schedule.is_done or (schedule.config.statue_share > 0 and not is_statue)
+        is_late = schedule.is_done or (schedule.config.statue_share > 0 and not is_statue)
+        return is_statue, is_early or is_late
 
     def _hide_pose(self, encoding: Module, inputs: Tuple[Tensor, ...], pose: Tensor) -> Tensor:
         """Tell the field the mean pose, whatever the pose is, while it has to be rigid."""

@@ -31,11 +31,12 @@ def test_each_form_is_what_is_trained(cameras, benchmark, tmp_path):
     for name in cameras.refined_names():
         config = config_of(cameras, benchmark, name, tmp_path)
         refinement = config.pipeline.model.camera_refinement
-        assert refinement.enabled and f"{refinement.rotation}-{refinement.focal}" == name
+        focal = refinement.focal if refinement.refine_focal else cameras.FIXED
+        assert refinement.enabled and f"{refinement.rotation}-{focal}" == name
         assert config.pipeline.datamanager.dataparser.train_file == "noisy.json"
         assert config.pipeline.model.refine_schedule.pretrain_share == benchmark.pretrain_share
-        forms |= {refinement.rotation, refinement.focal}
-    assert forms == {"axis_angle", "quaternion", "rotation_6d", "exp", "square", "ratio"}
+        forms |= {refinement.rotation, focal}
+    assert forms == {"axis_angle", "quaternion", "rotation_6d", "exp", "square", "ratio", "fixed"}
 
 
 @pytest.mark.parametrize(("name", "file"), [("true_poses", "transforms_train.json"), ("noisy", "noisy.json")])
@@ -56,13 +57,13 @@ def test_summary_is_as_the_issue_names_it(cameras):
     runs = {
         "true_poses": {"psnr_aligned": 30.0},
         "noisy": {"psnr_aligned": 26.0, **errors},
-        "axis_angle-exp": {"psnr_aligned": 29.5, **errors, "steps": 3},
-        "quaternion-exp": {"psnr_aligned": 29.0, **errors},
+        "axis_angle-fixed": {"psnr_aligned": 29.5, **errors, "steps": 3},
+        "quaternion-fixed": {"psnr_aligned": 29.0, **errors},
     }
     summary = cameras.summary(runs)
     assert summary["psnr_true_poses"] == 30.0 and summary["psnr_noisy"] == 26.0 and summary["psnr_refined"] == 29.5
     assert summary["gain_over_noisy_db"] == 3.5 and summary["rotation_error_deg"] == 0.4
-    assert summary["representations"]["quaternion-exp"]["gain_over_noisy_db"] == 3.0
+    assert summary["representations"]["quaternion-fixed"]["gain_over_noisy_db"] == 3.0
 
 
 def test_poses_of_a_frame_file_are_ordinary_cameras(cameras, monkeypatch, tmp_path):

@@ -21,7 +21,8 @@ LENS = {"refine_principal_point": True, "refine_distortion": True}
 def make_refinement(poses: torch.Tensor | None = None, **settings):
     poses = head_poses() if poses is None else poses
     times = torch.linspace(0, 1, len(poses))[:, None]
-    return CameraRefinementConfig(enabled=True, **settings).setup(camera_to_world=poses, times=times)
+    learns = {"refine_focal": True, **settings}
+    return CameraRefinementConfig(enabled=True, **learns).setup(camera_to_world=poses, times=times)
 
 
 def stir(refinement, scale: float = 0.05):

@@ -59,7 +59,7 @@ def found(rotation: str, focal: str) -> tuple[float, float, float]:
     noise = 0.03 * torch.randn(len(truth), 3, generator=torch.Generator().manual_seed(1))
     wanted = picture(truth.origins, truth.directions) + noise
     tracked = rays_of(noisy_poses(), 1.05 * FOCAL_PX)
-    config = CameraRefinementConfig(enabled=True, rotation=rotation, focal=focal)
+    config = CameraRefinementConfig(enabled=True, rotation=rotation, focal=focal, refine_focal=True)
     refinement = config.setup(camera_to_world=noisy_poses(), times=torch.arange(COUNT)[:, None] / COUNT)
     learning = [parameter for parameter in refinement.parameters() if parameter.requires_grad]
     optimizer = torch.optim.LBFGS(learning, max_iter=60, line_search_fn="strong_wolfe")

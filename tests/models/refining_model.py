@@ -16,7 +16,8 @@ def metadata(poses: torch.Tensor | None = None) -> dict:
 
 
 def refining_model(poses: torch.Tensor | None = None, **settings):
-    cameras = {"freeze_steps": 0, **settings.pop("cameras", {})}
+    learns = {"freeze_steps": 0, "lens_freeze_steps": 0, "refine_focal": True}
+    cameras = {**learns, **settings.pop("cameras", {})}
     return make_model(
         metadata(poses),
         camera_refinement=CameraRefinementConfig(enabled=True, **cameras),

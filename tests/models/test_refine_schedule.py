@@ -137,6 +137,14 @@ def test_the_lens_learns_while_the_face_is_a_statue_and_no_longer():
     assert (model.camera_optimizer.turn - turn).abs().max() > 0
 
 
+def test_the_lens_waits_until_the_field_has_a_shape():
+    model, optimizers = scheduled_model(cameras={"lens_freeze_steps": 4})
+    run_steps(model, optimizers, range(0, 4))
+    assert float(model.camera_optimizer.focal) == 0 and model.camera_optimizer.turn.abs().max() > 0
+    run_steps(model, optimizers, range(4, 6))
+    assert float(model.camera_optimizer.focal) != 0
+
+
 def test_a_face_is_no_statue_where_no_lens_learns():
     model, optimizers = scheduled_model(statue_share=0.5, cameras={"refine_focal": False})
     run_steps(model, optimizers, range(0, 2))
