@@ -42,7 +42,7 @@ class AllPerformance:
     """Pixels of each frame that are scored on the way."""
     paper_rays: int = 2048
     """Rays in a step of `nerface-paper`."""
-    train_steps: int = 300
+    train_steps: int = 500
     """Steps before a step is taken apart."""
     render_minutes: float = 0.5
     """Training time of what is rendered."""
@@ -90,6 +90,8 @@ def run_all(scripts: Mapping[str, Sequence[str]], limit_s: float) -> dict[str, d
     for name, options in scripts.items():
         start = time.monotonic()
         print(f"{name} {' '.join(options)}", flush=True)
+        if "--json" in options:
+            Path(options[options.index("--json") + 1]).unlink(missing_ok=True)  # of an earlier call
         try:
             left = max(end - start, 0.0)
             status = subprocess.run(
@@ -108,7 +110,8 @@ def main(settings: AllPerformance) -> None:
     scripts = commands(settings)
     results = run_all(scripts, 60 * settings.minutes if settings.minutes > 0 else float("inf"))
     total = sum(result["seconds"] for result in results.values())
-    chosen = {name: value for name, value in vars(settings).items() if not isinstance(value, Path)}
+    chosen = {name: value for name, value in vars(settings).items() if name not in ("data", "output_dir")}
+    chosen["data"] = "demo" if settings.data is None else settings.data.resolve().name
     record = {"scripts": results, "seconds": round(total, 1), "settings": chosen}
     write_json(settings.output_dir / SUMMARY, {**record, **run_record()})
     print(results)

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import tyro
 from timed_runs import RESULTS, TimedRun, psnr_by_region, train_and_score
 
-from nerface_ns.evaluation.run_record import write_json
+from nerface_ns.evaluation.run_record import machine_record, write_json
 
 FIELD = "--pipeline.model.radiance-field"
 FIELDS = (
@@ -63,7 +63,7 @@ BLENDSHAPES = (
     # NerFace's networks need so many samples that 2048 rays would take seconds a step.
     TimedRun("nerface-paper", ("--pipeline.datamanager.train-num-rays-per-batch", "512")),
 )
-"""Few tables and a warp, fewer of these means, a table for each coefficient; the default; NerFace's own recipe."""
+"""The default; `nerface-blendshape` and single changes of it; NeRFBlendShape's plain form; NerFace's own recipe."""
 KINDS = {"fields": FIELDS, "settings": SETTINGS, "blendshapes": BLENDSHAPES}
 
 
@@ -117,7 +117,13 @@ def known_records(path: Path, comparison: CompareVariants) -> dict[str, Any]:
     records = json.loads(path.read_text(encoding="utf-8"))["records"]
     kept = ("minutes", "resolution", "max_frames", "seed")
     settings = {name: getattr(comparison, name) for name in kept}
-    return {name: record for name, record in records.items() if {k: record["run"][k] for k in kept} == settings}
+    settings |= {"data": comparison.data.resolve().name, "cpu": machine_record()["cpu"]}
+
+    def measured_with(record: dict[str, Any]) -> dict[str, Any]:
+        """Return what has to agree."""
+        return {name: record["run"][name] for name in (*kept, "data")} | {"cpu": record["machine"]["cpu"]}
+
+    return {name: record for name, record in records.items() if measured_with(record) == settings}
 
 
 def main(comparison: CompareVariants) -> None:

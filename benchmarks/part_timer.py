@@ -129,7 +129,7 @@ def timed_step(training: SteppedTraining, timer: PartTimer) -> Iterator[None]:
         put(torch.Tensor, "backward", "backward")
         for name in ("zero_grad_some", "optimizer_scaler_step_some", "scheduler_step_all"):
             put(trainer.optimizers, name, "optimizer")
-        if not torch.cuda.is_available():
+        if trainer.device == "cpu":
             from nerface_ns.field_components import grid_kernels  # gradients of the grids, called by autograd
 
             for name in ("point_gradient", "table_gradient"):

@@ -21,7 +21,7 @@ import torch
 import tyro
 from fixed_pixels import FixedPixels, render_pixels
 from part_timer import PartTimer, timed_model
-from stepped_training import SteppedTraining, peak_memory_mb, stepped_config, synchronise
+from stepped_training import SteppedTraining, stepped_config, synchronise
 
 from nerface_ns.evaluation.run_record import run_record, write_json
 
@@ -138,7 +138,6 @@ def measure(command: Rendering, work: Path) -> dict[str, Any]:
         "sizes": sizes,
         "nerface_steps": own.steps,
         "nerface_psnr": pixels.psnr(own.model),
-        "peak_memory_mb": peak_memory_mb(),
         "settings": {
             "data": "demo" if command.data is None else command.data.resolve().name,
             "trained_resolution": command.resolution,

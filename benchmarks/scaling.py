@@ -51,11 +51,11 @@ class Scaling:
     """Height where it is not varied."""
     base_coefficients: int = 50
     """Length of the expression where that is not varied."""
-    train_steps: int = 60
-    """Steps before anything is timed."""
-    block_steps: int = 10
-    """Steps of a turn."""
-    rounds: int = 3
+    train_steps: int = 410
+    """Steps before anything is timed: earlier ones refresh the whole occupancy grid."""
+    block_steps: int = 50
+    """Steps of a turn; 50, or a multiple, has its share of the occupancy grid's refreshes."""
+    rounds: int = 2
     """Turns; medians count."""
     seed: int = 42
     """Seed of all trainings."""

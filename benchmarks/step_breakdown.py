@@ -39,8 +39,9 @@ class StepBreakdown:
     """A dataset in NerFace's format; the embedded head without it."""
     resolution: int | None = None
     """Image height in pixels; as stored without it."""
-    train_steps: int = 300
-    """Steps before anything is timed, of `nerface` and of the yardsticks whose samples training makes fewer."""
+    train_steps: int = 500
+    """Steps before anything is timed, of `nerface` and of the yardsticks whose samples training makes fewer. The first
+    400 refresh the whole occupancy grid."""
     block_steps: int = 50
     """Steps of a turn; 50, or a multiple, has its share of the occupancy grid's refreshes."""
     stock_steps: int = 2

@@ -2,7 +2,7 @@ r"""Shoulders that stand still while the head turns: one frame for all against a
 
     python benchmarks/torso.py --minutes 5 --output-dir outputs/torso --json benchmarks/results/torso.json
     python benchmarks/torso.py --minutes 5 --output-dir outputs/torso_scan --json benchmarks/results/torso_scan.json \
-        --head-model ../shared/data/head_model
+        --head-model DATA/head_model
 
 The data are the embedded head before standing shoulders, or the scanned head of `torso_sequence.py`. "head_only" is a
 field in head space alone, "single" the default, whose space the head's pose bends, "torso" the default with a second

@@ -1,6 +1,6 @@
 """A recording of the scanned head before standing shoulders, in NerFace's format.
 
-    python benchmarks/torso_sequence.py --head-model ../shared/data/head_model --output-dir outputs/torso_sequence
+    python benchmarks/torso_sequence.py --head-model DATA/head_model --output-dir outputs/torso_sequence
 
 The head model's folder holds ICT-FaceKit's head (MIT) with Lee Perry-Smith's shape and skin (CC BY 3.0, Infinite-
 Realities / triplegangers.com) and a performance recorded by A. Donciu-Julin (MIT), which says nothing of how the head
@@ -75,7 +75,8 @@ def write_torso_sequence(sequence: TorsoSequence) -> Path:
         FileNotFoundError: A file of the head model is not there.
         ValueError: The folder is there and holds something else.
     """
-    target, made_with = sequence.output_dir, json.dumps(asdict(sequence.size))
+    made_with = json.dumps({"head": sequence.head_model.resolve().name, **asdict(sequence.size)})
+    target = sequence.output_dir
     if target.exists():
         marker = target / MARKER
         if marker.is_file() and marker.read_text(encoding="utf-8") == made_with:

@@ -59,6 +59,7 @@ def load_training_state(trainer: Trainer, stored: Dict[str, Any]) -> None:
         raise ValueError(f"{FACE_STATE}: expected version {VERSION}, got {face_state['version']}")
     trainer._start_step = stored["step"] + 1
     trainer.pipeline.load_pipeline(stored["pipeline"], stored["step"])
+    _check_groups(trainer, stored["optimizers"])
     trainer.optimizers.load_optimizers(stored["optimizers"])
     if "schedulers" in stored and trainer.config.load_scheduler:
         trainer.optimizers.load_schedulers(stored["schedulers"])
@@ -67,6 +68,18 @@ def load_training_state(trainer: Trainer, stored: Dict[str, Any]) -> None:
     for name, gradients in face_state["gradients"].items():
         for parameter, gradient in zip(trainer.optimizers.parameters.get(name, []), gradients):
             parameter.grad = None if gradient is None else gradient.to(parameter).clone()
+
+
+def _check_groups(trainer: Trainer, stored: Dict[str, Any]) -> None:
+    """Refuse optimizers of other settings, which train more or fewer tensors of a group."""
+    for name, optimizer in trainer.optimizers.optimizers.items():
+        groups = stored.get(name, optimizer.state_dict())["param_groups"]
+        found, wanted = (sum(len(group["params"]) for group in side) for side in (groups, optimizer.param_groups))
+        if found != wanted:
+            raise ValueError(
+                f"parameter group {name}: expected {wanted} trained tensors, as the settings have it, got {found}; "
+                "go on with the settings of the run's config.yml"
+            )
 
 
 def start_random(trainer: Trainer, face_state: Dict[str, Any]) -> None:

@@ -123,8 +123,6 @@ class _KernelLookup(torch.autograd.Function):
             grid_kernels.point_gradient(*arrays, table.detach().numpy(), ctx.lanes, *ctx.levels, point_grad.numpy())
         if ctx.needs_input_grad[1]:
             table_grad = torch.zeros_like(table)
-            # Two threads share an odd number of levels evenly where each does half of the channels of all.
-            is_shared = len(ctx.levels[1]) % 2 == 1 and len(ctx.lanes) % 2 == 0 and torch.get_num_threads() > 1
-            lanes = ctx.lanes[::2] if is_shared else ctx.lanes
+            lanes = grid_kernels.shared_lanes(ctx.lanes, len(ctx.levels[1]))
             grid_kernels.table_gradient(*arrays, lanes, *ctx.levels, table_grad.numpy())
         return point_grad, table_grad, None

@@ -45,6 +45,12 @@ def lookup(points, table, lanes, first_rows, resolutions, features):
                         features[n, column + c] += low * table[row, c] + high * table[row + 1, c]
 
 
+def shared_lanes(lanes, num_levels):
+    """Return the tuple for `table_gradient`: half of the channels where levels do not divide among the threads."""
+    is_uneven = num_levels % numba.get_num_threads() != 0
+    return lanes[::2] if is_uneven and len(lanes) % 2 == 0 else lanes
+
+
 @parallel_kernel
 def table_gradient(points, gradient, lanes, first_rows, resolutions, table_grad):
     """Add the gradient of the features to that of the table.

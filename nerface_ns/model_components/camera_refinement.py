@@ -34,7 +34,10 @@ SAME_POSE = 1e-6
 
 @dataclass
 class CameraRefinementConfig(InstantiateConfig):
-    """Poses and lens that learn with the field, at a rate in radians and head radii, the lens at a part of it."""
+    """Poses, and on request the lens, that learn with the field.
+
+    The rate is in radians and head radii, that of the lens a part of it.
+    """
 
     _target: Type = field(default_factory=lambda: CameraRefinement)
     """Target class to instantiate."""
@@ -52,7 +55,7 @@ class CameraRefinementConfig(InstantiateConfig):
     """How the focal length follows from a free number u: f = f0 (1 + u/2)^2, f0 (1 + u), or f0 exp(u)."""
     refine_focal: bool = False
     """Refine the focal length, one for all frames. Off by default: one head hardly tells it, and fields pull it short,
-    from 5 % too long to 9 % too short on one set and from 5 to 13 % too short on the same one."""
+    whichever side it comes from."""
     refine_principal_point: bool = False
     """Refine where the camera's axis meets the image, one point for all frames."""
     refine_distortion: bool = False
@@ -62,8 +65,6 @@ class CameraRefinementConfig(InstantiateConfig):
     drawn, even if a few of its rays are."""
     freeze_steps: int = 100
     """Steps before the cameras begin to learn: a field that is still a fog has nothing to tell them."""
-    lens_freeze_steps: int = 700
-    """The same of the lens, where it learns: a rough field pulls it short, by a tenth in these steps."""
     smoothness_weight: float = 3.0
     """Weight of the head's mean squared acceleration, in radians and head radii per frame squared."""
 

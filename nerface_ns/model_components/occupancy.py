@@ -64,7 +64,8 @@ class FaceOccupancyGridConfig(InstantiateConfig):
 class FaceOccupancyGrid(OccGridEstimator):
     """nerfacc's occupancy grid with one level, a part that stays empty for good, and a way to sample on the CPU.
 
-    It remembers the greatest opacity over the expressions that its refreshes were given: their union.
+    It remembers the greatest opacity over the expressions that its refreshes were given: their union, which fades by
+    `decay`, in the early refreshes by `early_decay`.
 
     Args:
         config: Sizes and thresholds.

@@ -16,6 +16,9 @@ KEPT_GROUPS = ("cameras", "expression_corrections", "background")
 SETTLED_GROUPS = ("cameras",)
 """Those whose rate has fallen to its end by then: the new field shall see cameras that hardly move."""
 
+LENS_WAIT = 0.5
+"""Share of a statue's time in which the lens waits for a shape: a rough field pulls it short."""
+
 
 @dataclass
 class RefineScheduleConfig(InstantiateConfig):
@@ -32,9 +35,10 @@ class RefineScheduleConfig(InstantiateConfig):
     """Where cameras learn: until the field is dropped nothing bends with the head's pose, because such bending can
     take the errors of poses and lens over; from then on it may, as necks do, and the lens stands still."""
     statue_share: float = 0.4
-    """Share of the pretraining, in [0, 1], in which the face is a statue, told neither expression nor latent code; a
-    lens that learns does so then, and stands still afterwards. A lens shows in perspective alone, which is imitated by
-    what follows the expression, as expressions go with poses. At 0 the lens learns until the field is dropped."""
+    """Share of the pretraining, in [0, 1], in which the face is a statue, told neither expression nor gaze nor latent
+    code; a lens that learns does so in the second half of it, and stands still otherwise. A lens shows in perspective
+    alone, which is imitated by what follows the expression, as expressions go with poses, and by a field without a
+    shape. At 0 the lens learns until the field is dropped. Only where a lens learns and `rigid_pretraining` is on."""
     rest_steps: int = 300
     """Steps after that in which cameras and expressions stand still: a new field has nothing to tell them."""
 
@@ -46,19 +50,27 @@ class RefineSchedule(nn.Module):
         config: When to drop it.
 
     Raises:
-        ValueError: The share is outside [0, 1), or that of the statue outside [0, 1].
+        ValueError: The share is outside (0, 1), or that of the statue outside [0, 1].
     """
 
     dropped_at: Tensor
+    statue: Tensor
 
     def __init__(self, config: RefineScheduleConfig) -> None:
         super().__init__()
         if not 0 < config.pretrain_share < 1:
             raise ValueError(f"refine_schedule.pretrain_share: expected a share in [0, 1), got {config.pretrain_share}")
-        if not 0 <= config.statue_share <= 1:
-            raise ValueError(f"refine_schedule.statue_share: expected a share in [0, 1], got {config.statue_share}")
+        # Runs of before there were statues have no such setting, and go on without.
+        self.statue_share = vars(config).get("statue_share", 0.0)
+        if not 0 <= self.statue_share <= 1:
+            raise ValueError(f"refine_schedule.statue_share: expected a share in [0, 1], got {self.statue_share}")
         self.config = config
         self.register_buffer("dropped_at", torch.full((), -1, dtype=torch.long))
+        self.register_buffer("statue", torch.zeros((), dtype=torch.bool))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        state_dict.setdefault(f"{prefix}statue", torch.zeros((), dtype=torch.bool))
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def age(self, step: int) -> int:
         """Return the number of steps since the field was new."""
@@ -73,9 +85,22 @@ class RefineSchedule(nn.Module):
         """Whether the field is too new for what it is seen from to learn."""
         return 0 <= int(self.dropped_at) <= step < int(self.dropped_at) + self.config.rest_steps
 
-    def is_statue(self, fraction: float) -> bool:
-        """Whether the face is a statue, given the share of the training that is done."""
-        return not self.is_done and fraction < self.config.statue_share * self.config.pretrain_share
+    def begin_step(self, fraction: float, learns_lens: bool) -> bool:
+        """Decide whether the face is a statue in a step, and whether the lens stands still in it.
+
+        Args:
+            fraction: Share of the training that is done.
+            learns_lens: Whether there is a lens that may learn.
+
+        Returns:
+            Whether the lens stands still.
+        """
+        if not self.config.rigid_pretraining:
+            return False
+        end = self.statue_share * self.config.pretrain_share
+        self.statue.fill_(learns_lens and not self.is_done and fraction < end)
+        # From the drop on poses bend the field, which may then stretch as another lens would.
+        return self.is_done or (end > 0 and not LENS_WAIT * end <= fraction < end)
 
     def is_due(self, fraction: float) -> bool:
         """Whether the field has to be dropped, given the share of the training that is done."""

@@ -122,6 +122,7 @@ class FrameConditions(_Base):
             encoded = identities.encode(expression, identity)
         if self.is_statue:
             encoded, latent_code = torch.zeros_like(encoded), torch.zeros_like(latent_code)
+            shown_gaze = None if shown_gaze is None else torch.zeros_like(shown_gaze)
         if identities is not None and identity is not None:
             code = identities(identity)
             encoded = torch.cat([encoded, code], dim=-1)

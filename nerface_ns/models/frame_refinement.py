@@ -54,8 +54,6 @@ class RefinementConfig:
 class FrameRefinement(_Base):
     """Mixed into models: cameras, expressions and the schedule of their refinement, each only where it is asked for."""
 
-    is_statue: bool = False
-    """Whether, for now, no frame is told its expression and latent code."""
     if TYPE_CHECKING:
         head_pose_encoding: HeadPoseEncoding
         loss_weights: LossWeights
@@ -123,18 +121,17 @@ class FrameRefinement(_Base):
         is_pretraining = schedule is not None and schedule.config.rigid_pretraining and not schedule.is_done
         return self.refines_cameras and is_pretraining
 
-    def _statue_and_lens(self, step: int) -> Tuple[bool, bool]:
-        """Whether the face is a statue in a step, and whether the lens stands still."""
+    @property
+    def is_statue(self) -> bool:
+        """Whether, for now, no frame is told its expression, gaze and latent code."""
+        return self._refine_schedule is not None and bool(self._refine_schedule.statue)
+
+    def _keeps_lens(self, step: int) -> bool:
+        """Whether the lens stands still in a step."""
         cameras, schedule = self._camera_refinement, self._refine_schedule
-        if cameras is None:
-            return False, False
-        is_early = step < cameras.config.lens_freeze_steps
-        if schedule is None or not schedule.config.rigid_pretraining:
-            return False, is_early
-        is_statue = cameras.learns_lens and schedule.is_statue(self.training_progress.fraction(step))
-        # From the drop on poses bend the field, which may then stretch as another lens would.
-        is_late = schedule.is_done or (schedule.config.statue_share > 0 and not is_statue)
-        return is_statue, is_early or is_late
+        if cameras is None or schedule is None:
+            return False
+        return schedule.begin_step(self.training_progress.fraction(step), cameras.learns_lens)
 
     def _hide_pose(self, encoding: Module, inputs: Tuple[Tensor, ...], pose: Tensor) -> Tensor:
         """Tell the field the mean pose, whatever the pose is, while it has to be rigid."""
@@ -211,7 +208,7 @@ class FrameRefinement(_Base):
         def freeze(step: int) -> None:
             """Let cameras and lens learn, or keep them, as the step asks."""
             if self._camera_refinement is not None:
-                self.is_statue, self._camera_refinement.is_lens_frozen = self._statue_and_lens(step)
+                self._camera_refinement.is_lens_frozen = self._keeps_lens(step)
             for part in parts:
                 part.is_frozen = step < part.config.freeze_steps or (schedule is not None and schedule.is_resting(step))
 

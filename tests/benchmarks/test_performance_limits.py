@@ -133,8 +133,10 @@ def test_work_of_a_recorded_step(limits, field_calls):
     assert limits.grid_work(calls.grids).flops == 3 * once + 2 * once + 5 * 2 * once
 
 
-def test_peaks_are_positive(monkeypatch):
+def test_peaks_count_operations_and_bytes(monkeypatch):
+    """A multiply-add is two operations, and a copy reads and writes each float's four bytes."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     machine_peaks = importlib.import_module("machine_peaks")
-    assert machine_peaks.matmul_peak("cpu", (32,)) > 0
-    assert machine_peaks.copy_bandwidth("cpu", 1000) > 0
+    monkeypatch.setattr(machine_peaks, "fastest", lambda work: 0.5)
+    assert machine_peaks.matmul_peak("cpu", (16, 32)) == 2 * 32**3 / 0.5
+    assert machine_peaks.copy_bandwidth("cpu", 1000) == 2 * 4 * 1000 / 0.5

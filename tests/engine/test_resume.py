@@ -33,7 +33,7 @@ def tiny_config(head: Path, output_dir: Path, method: str = "nerface", **setting
 
 def refine_cameras(config: Any) -> None:
     refinement = config.pipeline.model.camera_refinement
-    refinement.enabled, refinement.freeze_steps = True, 0
+    refinement.enabled, refinement.freeze_steps, refinement.refine_focal = True, 0, True
 
 
 def checkpoint(folder: Path, step: int) -> dict[str, Any]:
@@ -128,6 +128,20 @@ def test_fewer_or_other_frames_are_refused(head, longer_head, tmp_path):
         made_trainer(tiny_config(longer_head, tmp_path, load_dir=five, load_more_frames=True, load_only="grids"))
     with pytest.raises(ValueError, match="--load-more-frames: expected --load-dir or --load-checkpoint as well"):
         made_trainer(tiny_config(longer_head, tmp_path, load_more_frames=True))
+
+
+def test_settings_that_train_other_tensors_are_refused(head, tmp_path):
+    """A run whose lens learned does not go on with one that stands still."""
+
+    def make_config(folder: Path, refine_focal: bool, **load: Any) -> Any:
+        config = tiny_config(head, folder, **load)
+        refine_cameras(config)
+        config.pipeline.model.camera_refinement.refine_focal = refine_focal
+        return config
+
+    folder = made_trainer(make_config(tmp_path / "first", True), LAST + 1).checkpoint_dir
+    with pytest.raises(ValueError, match=r"first.*parameter group cameras: expected 2 trained tensors.* got 3; go on"):
+        made_trainer(make_config(tmp_path / "again", False, load_dir=folder))
 
 
 def test_options_of_new_persons_belong_together(head, tmp_path):

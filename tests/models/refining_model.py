@@ -16,7 +16,7 @@ def metadata(poses: torch.Tensor | None = None) -> dict:
 
 
 def refining_model(poses: torch.Tensor | None = None, **settings):
-    learns = {"freeze_steps": 0, "lens_freeze_steps": 0, "refine_focal": True}
+    learns = {"freeze_steps": 0, "refine_focal": True}
     cameras = {**learns, **settings.pop("cameras", {})}
     return make_model(
         metadata(poses),

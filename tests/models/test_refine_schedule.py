@@ -117,8 +117,8 @@ def test_the_field_is_rigid_until_the_drop_and_the_lens_stands_still_from_then_o
     assert float(model.camera_optimizer.focal) == focal
 
 
-def test_the_lens_learns_while_the_face_is_a_statue_and_no_longer():
-    """A quarter of the training, half of the pretraining; the poses go on."""
+def test_the_lens_learns_while_the_face_is_a_statue_with_a_shape():
+    """The statue lasts half of the pretraining, and the lens learns in the second half of that; the poses go on."""
     model, optimizers = scheduled_model(statue_share=0.5)
     poses = model.frame_poses(torch.tensor([1, 4]))
     with torch.no_grad():
@@ -128,7 +128,9 @@ def test_the_lens_learns_while_the_face_is_a_statue_and_no_longer():
         condition = model.make_condition(poses, torch.tensor([1, 4]))
         return [float(part.abs().max()) for part in (condition.expression, condition.latent_code)]
 
-    run_steps(model, optimizers, range(0, DROP // 2))
+    run_steps(model, optimizers, range(0, DROP // 4))
+    assert float(model.camera_optimizer.focal) == 0 and model.camera_optimizer.turn.abs().max() > 0
+    run_steps(model, optimizers, range(DROP // 4, DROP // 2))
     assert model.is_statue and told() == [0.0, 0.0]
     focal, turn = float(model.camera_optimizer.focal), model.camera_optimizer.turn.clone()
     run_steps(model, optimizers, range(DROP // 2, DROP + 2))
@@ -137,12 +139,17 @@ def test_the_lens_learns_while_the_face_is_a_statue_and_no_longer():
     assert (model.camera_optimizer.turn - turn).abs().max() > 0
 
 
-def test_the_lens_waits_until_the_field_has_a_shape():
-    model, optimizers = scheduled_model(cameras={"lens_freeze_steps": 4})
-    run_steps(model, optimizers, range(0, 4))
-    assert float(model.camera_optimizer.focal) == 0 and model.camera_optimizer.turn.abs().max() > 0
-    run_steps(model, optimizers, range(4, 6))
-    assert float(model.camera_optimizer.focal) != 0
+def test_a_checkpoint_knows_its_statue():
+    """One of before there were any has none."""
+    model, optimizers = scheduled_model(statue_share=0.5)
+    run_steps(model, optimizers, range(0, 2))
+    stored, (loaded, _) = model.state_dict(), scheduled_model(statue_share=0.5)
+    loaded.load_state_dict(stored)
+    assert loaded.is_statue
+    del stored["refine_schedule.statue"]
+    older, _ = scheduled_model()
+    older.load_state_dict(stored)
+    assert not older.is_statue
 
 
 def test_a_face_is_no_statue_where_no_lens_learns():
