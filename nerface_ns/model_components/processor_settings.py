@@ -28,8 +28,8 @@ def prepare_processor() -> None:
 def keep_freed_memory() -> bool:
     """Let the C library reuse large blocks instead of giving them back to the system and asking for cleared ones.
 
-    The default field's grids have a gradient of 28 MB in every step, and the system clears each of its pages anew:
-    without that, a step takes about a tenth less.
+    The default field's canonical grids have a gradient of 28 MB in every step, and the system would clear each of its
+    pages anew.
 
     Returns:
         Whether the library can: glibc does, others are left as they are.
