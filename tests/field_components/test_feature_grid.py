@@ -3,6 +3,7 @@ import itertools
 import pytest
 import torch
 
+from nerface_ns.field_components import grid_kernels
 from nerface_ns.field_components.feature_grid import FeatureGridConfig, grid_lookup, grid_lookup_torch
 
 RESOLUTIONS = (2, 5, 7)
@@ -111,3 +112,24 @@ def test_layer_looks_its_table_up():
 def test_impossible_sizes(settings):
     with pytest.raises(ValueError, match="resolutions >= 2 and channels >= 1"):
         FeatureGridConfig(**settings).setup()
+
+
+@pytest.mark.parametrize(
+    ("num_levels", "num_threads", "num_lanes"), [(4, 1, 4), (4, 2, 4), (3, 2, 2), (3, 1, 4), (4, 8, 2)]
+)
+def test_channels_are_halved_where_levels_do_not_divide(monkeypatch, num_levels, num_threads, num_lanes):
+    monkeypatch.setattr(grid_kernels.numba, "get_num_threads", lambda: num_threads)
+    assert grid_kernels.shared_lanes((0,) * 4, num_levels) == (0,) * num_lanes
+    assert grid_kernels.shared_lanes((0,) * 3, num_levels) == (0,) * 3
+
+
+def test_halved_channels_give_the_same_gradient(monkeypatch):
+    """To the last bit: each number is still summed in the points' order."""
+    gradients = []
+    for share in (1, 2):
+        monkeypatch.setattr(grid_kernels, "shared_lanes", lambda lanes, num_levels, share=share: lanes[::share])
+        torch.manual_seed(3)
+        table, points = torch.rand(4**3 + 7**3, 4, requires_grad=True), torch.rand(50, 3)
+        grid_lookup(points, table, (4, 7)).square().sum().backward()
+        gradients.append(table.grad)
+    assert gradients[0].abs().max() > 0 and torch.equal(*gradients)
