@@ -137,6 +137,7 @@ class FaceOccupancyGrid(OccGridEstimator):
         step_size: float,
         density_fn: DensityOfSamples,
         jitter: Optional[Float[Tensor, "num_rays"]] = None,
+        keep: Optional[Callable[[Tensor, Tensor], None]] = None,
     ) -> PackedSamples:
         """Return the visible samples of rays, as nerfacc's `sampling` does.
 
@@ -146,6 +147,7 @@ class FaceOccupancyGrid(OccGridEstimator):
             step_size: Length of an interval.
             density_fn: Density of samples, for early stopping.
             jitter: Share of a step in [0, 1) by which each ray's lattice is moved away from the camera.
+            keep: See `keep_visible`.
         """
         if jitter is not None:
             nears = nears + jitter * step_size
@@ -155,7 +157,7 @@ class FaceOccupancyGrid(OccGridEstimator):
                 return self._sample_cuda(origins, directions, nears, fars, step_size, density_fn, threshold)
             _say_that_torch_samples(str(cuda_kernels_error()))
         samples = traverse_occupied(origins, directions, nears, fars, step_size, self.binaries[0], self.aabbs[0])
-        return keep_visible(samples, density_fn, self.config.early_stop_eps, threshold)
+        return keep_visible(samples, density_fn, self.config.early_stop_eps, threshold, keep)
 
     def _sample_cuda(
         self,

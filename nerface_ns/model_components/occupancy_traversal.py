@@ -52,14 +52,26 @@ def _traverse_kernel(
     cells = (np.asarray(occupied.shape) / (high - low)).astype(np.float32)
     rays = [tensor.detach().contiguous().numpy() for tensor in (origins, directions, nears, fars)]
     grid = (np.float32(step_size), occupied.contiguous().numpy(), low, cells)
-    counts = np.empty(origins.shape[0], np.int64)
-    ray_kernels.count_samples(*rays, *grid, counts)
+    num_rays = origins.shape[0]
+    marks = np.empty((num_rays, _most_intervals(rays, high - low, step_size) // ray_kernels.WORD + 1), np.uint64)
+    firsts, counts = np.empty(num_rays, np.int64), np.empty(num_rays, np.int64)
+    ray_kernels.mark_samples(*rays, *grid, marks, firsts, counts)
     first_sample = np.concatenate([[0], np.cumsum(counts)])
     starts = np.empty(first_sample[-1], np.float32)
     ray_indices = np.empty(first_sample[-1], np.int64)
-    ray_kernels.fill_samples(*rays, *grid, first_sample, starts, ray_indices)
+    ray_kernels.list_samples(rays[2], grid[0], marks, firsts, first_sample, starts, ray_indices)
     t_starts = torch.from_numpy(starts)
     return PackedSamples(torch.from_numpy(ray_indices), t_starts, t_starts + step_size, torch.from_numpy(first_sample))
+
+
+def _most_intervals(rays: list[np.ndarray], extent: np.ndarray, step_size: float) -> int:
+    """Return a bound on the intervals of any ray within the box."""
+    _, directions, nears, fars = rays
+    if len(nears) == 0:
+        return 0
+    slowest = float(np.sqrt(np.einsum("ni,ni->n", directions, directions).min()))
+    across = float(np.linalg.norm(extent)) / max(slowest, 1e-12)
+    return int(min(across, max(float((fars - nears).max()), 0.0)) / step_size) + 2
 
 
 def box_distances(

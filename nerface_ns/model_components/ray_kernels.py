@@ -10,24 +10,32 @@ import numpy as np
 
 from nerface_ns.field_components.cpu_kernels import inner_kernel, parallel_kernel
 
+WORD = 64
+"""Intervals whose marks one number holds."""
+
 
 @inner_kernel
-def _march(origin, direction, near, far, step, occupied, low, cells, starts, first):
-    """Count the kept intervals of one ray; write their starts when `starts` is not empty."""
+def _march(origin, direction, near, far, step, occupied, low, cells, marks):
+    """Mark the kept intervals of one ray; return the number of the first one looked at, and how many are kept.
+
+    Bit b of marks[w] stands for the interval w * WORD + b behind the first.
+    """
     shape = occupied.shape
+    marks[:] = 0
     enter, leave = near, far
     for axis in range(3):
         high = low[axis] + shape[axis] / cells[axis]
         if abs(direction[axis]) < 1e-12:
             if origin[axis] < low[axis] or origin[axis] > high:
-                return 0
+                return 0, 0
         else:
             a = (low[axis] - origin[axis]) / direction[axis]
             b = (high - origin[axis]) / direction[axis]
             enter = max(enter, min(a, b))
             leave = min(leave, max(a, b))
     count = 0
-    index = max(int(np.ceil((enter - near) / step - 0.5)), 0)
+    first = max(int(np.ceil((enter - near) / step - 0.5)), 0)
+    index = first
     middle = near + (index + 0.5) * step
     while middle < leave:
         i = int((origin[0] + middle * direction[0] - low[0]) * cells[0])
@@ -35,31 +43,41 @@ def _march(origin, direction, near, far, step, occupied, low, cells, starts, fir
         k = int((origin[2] + middle * direction[2] - low[2]) * cells[2])
         i, j, k = min(max(i, 0), shape[0] - 1), min(max(j, 0), shape[1] - 1), min(max(k, 0), shape[2] - 1)
         if occupied[i, j, k]:
-            if starts.shape[0] > 0:
-                starts[first + count] = near + index * step
+            place = index - first
+            marks[place // WORD] |= np.uint64(1) << np.uint64(place % WORD)
             count += 1
         index += 1
         middle = near + (index + 0.5) * step
-    return count
+    return first, count
 
 
 @parallel_kernel
-def count_samples(origins, directions, nears, fars, step, occupied, low, cells, counts):
-    """Fill counts (num_rays,); `cells` is the number of cells per unit of length along each axis."""
-    nothing = np.empty(0, np.float32)
+def mark_samples(origins, directions, nears, fars, step, occupied, low, cells, marks, firsts, counts):
+    """Fill marks (num_rays, num_words), firsts and counts (num_rays,), as `_march` gives them.
+
+    `cells` is the number of cells per unit of length along each axis; the words must hold every interval in the box.
+    """
     for r in numba.prange(origins.shape[0]):
-        counts[r] = _march(origins[r], directions[r], nears[r], fars[r], step, occupied, low, cells, nothing, 0)
+        first, count = _march(origins[r], directions[r], nears[r], fars[r], step, occupied, low, cells, marks[r])
+        firsts[r], counts[r] = first, count
 
 
 @parallel_kernel
-def fill_samples(origins, directions, nears, fars, step, occupied, low, cells, first_sample, starts, ray_indices):
-    """Fill starts and ray_indices, both of first_sample[-1] entries."""
-    for r in numba.prange(origins.shape[0]):
-        first, end = first_sample[r], first_sample[r + 1]
-        if end > first:
-            _march(origins[r], directions[r], nears[r], fars[r], step, occupied, low, cells, starts, first)
-        for n in range(first, end):
-            ray_indices[n] = r
+def list_samples(nears, step, marks, firsts, first_sample, starts, ray_indices):
+    """Fill starts and ray_indices, both of first_sample[-1] entries, from the marks."""
+    for r in numba.prange(nears.shape[0]):
+        n = first_sample[r]
+        if first_sample[r + 1] > n:
+            for w in range(marks.shape[1]):
+                word = marks[r, w]
+                index = firsts[r] + w * WORD
+                while word != 0:
+                    if word & np.uint64(1):
+                        starts[n] = nears[r] + index * step
+                        ray_indices[n] = r
+                        n += 1
+                    word >>= np.uint64(1)
+                    index += 1
 
 
 @parallel_kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Optional
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ def keep_visible(
     density_fn: Callable[[Tensor, Tensor, Tensor], Tensor],
     early_stop_eps: float,
     alpha_threshold: float,
+    keep: Optional[Callable[[Tensor, Tensor], None]] = None,
 ) -> PackedSamples:
     """Keep samples that light reaches (transmittance >= eps) and that are not clear (opacity >= threshold).
 
@@ -30,9 +31,11 @@ def keep_visible(
             times with different samples on the CPU, so that those behind a surface are never evaluated.
         early_stop_eps: Least transmittance.
         alpha_threshold: Least opacity of an interval.
+        keep: Told, after each call of `density_fn` on the CPU, the numbers of the samples that were asked for and which
+            of them are kept. Elsewhere nobody calls it.
     """
     if samples.t_starts.device.type == "cpu" and samples.t_starts.dtype == torch.float32:
-        return _keep_visible_by_segments(samples, density_fn, early_stop_eps, alpha_threshold)
+        return _keep_visible_by_segments(samples, density_fn, early_stop_eps, alpha_threshold, keep)
     return keep_visible_at_once(samples, density_fn, early_stop_eps, alpha_threshold)
 
 
@@ -56,6 +59,7 @@ def _keep_visible_by_segments(
     density_fn: Callable[[Tensor, Tensor, Tensor], Tensor],
     early_stop_eps: float,
     alpha_threshold: float,
+    keep: Optional[Callable[[Tensor, Tensor], None]],
 ) -> PackedSamples:
     from nerface_ns.model_components import ray_kernels  # numba is slow to import
 
@@ -77,4 +81,6 @@ def _keep_visible_by_segments(
         ray_kernels.mark_visible(
             densities.numpy(), t_starts, t_ends, listed, ends, transmittance, eps, threshold, visible
         )
+        if keep is not None:
+            keep(index, torch.from_numpy(visible[listed]))
         skip, length = skip + length, int(length * SEGMENT_GROWTH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 import torch
 from jaxtyping import Float, Int
@@ -15,8 +15,9 @@ from torch.nn import Parameter
 from nerface_ns.conditioning import keys
 from nerface_ns.conditioning.face_condition import FaceCondition
 from nerface_ns.fields.base_face_field import FaceFieldConfig
+from nerface_ns.model_components.kept_answers import KeptAnswers
 from nerface_ns.model_components.losses import code_penalty, colour_errors, distortion_loss, matte_loss, opacity_entropy
-from nerface_ns.model_components.occupancy import FaceOccupancyGridConfig
+from nerface_ns.model_components.occupancy import DensityOfSamples, FaceOccupancyGridConfig
 from nerface_ns.model_components.packed_samples import PackedSamples, accumulate, packed_weights
 from nerface_ns.model_components.surface_losses import SurfaceLosses, SurfaceLossesConfig
 from nerface_ns.models.base_face_model import FaceModel, FaceModelConfig
@@ -137,12 +138,7 @@ class OccFaceModel(FaceModel):
     ) -> Dict[str, Tensor]:
         """Render rays; see `FaceModel.render_rays`."""
         prepared = self.field.prepare(condition)
-        samples = self._sample(ray_bundle, frame_rows, prepared)
-        rows = frame_rows[samples.ray_indices]
-        directions = ray_bundle.directions[samples.ray_indices]
-        positions = ray_bundle.origins[samples.ray_indices] + samples.t_middles[:, None] * directions
-        densities, embedding = self.field.get_density(positions, rows, prepared)
-        colours = self.field.get_rgb(directions, rows, prepared, embedding)
+        samples, densities, colours = self._evaluate(ray_bundle, frame_rows, prepared, len(condition.expression))
         weights = packed_weights(densities, samples)
         values = torch.cat([colours, samples.t_middles[:, None], torch.ones_like(colours[:, :1])], dim=-1)
         foreground, depth, accumulation = accumulate(weights, values, samples).split([3, 1, 1], dim=-1)
@@ -170,22 +166,50 @@ class OccFaceModel(FaceModel):
             terms["distortion"] = distortion_loss(weights, middles, lengths, samples.first_sample, samples.ray_indices)
         return terms
 
-    def _sample(self, ray_bundle: RayBundle, frame_rows: Tensor, prepared: Any) -> PackedSamples:
-        """Visible samples of rays; their lattice is jittered in training."""
+    def _evaluate(
+        self, ray_bundle: RayBundle, frame_rows: Tensor, prepared: Any, num_frames: int
+    ) -> Tuple[PackedSamples, Float[Tensor, "num_samples"], Float[Tensor, "num_samples 3"]]:
+        """Return the visible samples of rays, their densities and colours."""
         origins, directions = ray_bundle.origins, ray_bundle.directions
 
-        def density(t_starts: Tensor, t_ends: Tensor, ray_indices: Tensor) -> Tensor:
-            """Return the density of samples on the rays."""
+        def ask(t_starts: Tensor, t_ends: Tensor, ray_indices: Tensor) -> Tuple[Tensor, Any]:
+            """Ask the field about samples on the rays."""
             middles = (t_starts + t_ends)[:, None] / 2
             positions = origins[ray_indices] + middles * directions[ray_indices]
-            return self.field.get_density(positions, frame_rows[ray_indices], prepared)[0]
+            return self.field.get_lean_density(positions, frame_rows[ray_indices], prepared)
 
+        # Gradients need the samples alone, and several frames' answers would have to be put in the frames' order.
+        if torch.is_grad_enabled() or num_frames > 1:
+            samples = self._sample(ray_bundle, lambda *asked: ask(*asked)[0])
+        else:
+            answers = KeptAnswers(ask)
+            samples = self._sample(ray_bundle, answers, answers.keep)
+            if not answers.is_empty:
+                places, (rays, densities, lean) = answers.places(), answers.kept()
+                return samples, densities[places], self._colours(rays, ray_bundle, frame_rows, prepared, lean)[places]
+        rays = samples.ray_indices
+        densities, lean = ask(samples.t_starts, samples.t_ends, rays)
+        return samples, densities, self._colours(rays, ray_bundle, frame_rows, prepared, lean)
+
+    def _colours(self, rays: Tensor, ray_bundle: RayBundle, frame_rows: Tensor, prepared: Any, lean: Any) -> Tensor:
+        """Return colours of samples on the named rays."""
+        embedding = self.field.get_embedding(lean)
+        return self.field.get_rgb(ray_bundle.directions[rays], frame_rows[rays], prepared, embedding)
+
+    @torch.no_grad()
+    def _sample(
+        self,
+        ray_bundle: RayBundle,
+        density_fn: DensityOfSamples,
+        keep: Optional[Callable[[Tensor, Tensor], None]] = None,
+    ) -> PackedSamples:
+        """Visible samples of rays; their lattice is jittered in training."""
+        origins, directions = ray_bundle.origins, ray_bundle.directions
         nears, fars = torch.full_like(origins[:, 0], self.near), torch.full_like(origins[:, 0], self.far)
         if ray_bundle.nears is not None and ray_bundle.fars is not None:
             nears, fars = nears.maximum(ray_bundle.nears[:, 0]), fars.minimum(ray_bundle.fars[:, 0])
         jitter = torch.rand_like(nears) if self.training else None
-        with torch.no_grad():
-            return self.occupancy.sample(origins, directions, nears, fars, self.step_size, density, jitter)
+        return self.occupancy.sample(origins, directions, nears, fars, self.step_size, density_fn, jitter, keep)
 
     def get_loss_dict(
         self,

@@ -78,6 +78,23 @@ def test_rendering_is_repeatable_and_training_jitters():
         assert (model(train_rays([0]))["depth"] - first["depth"]).abs().max() > 1e-5
 
 
+@pytest.mark.parametrize("frames", [[2], [0, 3]], ids=["one frame", "two frames"])
+def test_answers_from_sampling_give_the_same_picture(frames):
+    """Without gradients one frame's samples are asked for once; with them, those that are seen again."""
+    torch.manual_seed(0)
+    model = make_model(radiance_field=WarpedGridFieldConfig()).eval()
+    asked, get_density = [], model.field.get_density
+    model.field.get_density = lambda positions, *rest: (asked.append(len(positions)), get_density(positions, *rest))[1]
+    again = model(train_rays(frames))
+    seen, of_both = int(again["num_samples_per_ray"].sum()), sum(asked)
+    asked.clear()
+    with torch.no_grad():
+        once = model(train_rays(frames))
+    assert seen > 100 and sum(asked) == (of_both - seen if len(frames) == 1 else of_both)
+    for name, image in again.items():
+        torch.testing.assert_close(once[name], image.detach(), atol=1e-6, rtol=1e-5)
+
+
 def test_rays_that_meet_nothing_show_the_background():
     model = make_model(background=BackgroundConfig(mode="colour", colour=(0.2, 0.4, 0.6)))
     model.occupancy.forbid(torch.ones(model.occupancy.cells_per_lvl, dtype=torch.bool))
