@@ -9,6 +9,7 @@ evenly spread, is rendered and the rest extrapolated, and the figures say so.
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import tempfile
 import time
@@ -24,6 +25,7 @@ from part_timer import PartTimer, timed_model
 from stepped_training import SteppedTraining, stepped_config, synchronise
 
 from nerface_ns.evaluation.run_record import run_record, write_json
+from nerface_ns.model_components.view_cache import ViewCache
 
 FRAME_PARTS = {
     "sampling_march": ("frame.render.sampling",),
@@ -107,6 +109,27 @@ def size_figures(own_s: list[float], recipe_s: list[float], share: float) -> dic
     }
 
 
+def still_camera_figures(model: Any, cameras: list[Any]) -> dict[str, Any]:
+    """Time pictures from one place with different expressions, with what they have in common kept and made anew.
+
+    Args:
+        model: Of `nerface`.
+        cameras: The first one's place, and all their expressions.
+    """
+    kept, anew = model.views, ViewCache(0)
+    pictures = [dataclasses.replace(cameras[0], metadata=camera.metadata).to(model.device) for camera in cameras]
+    model.get_outputs_for_camera(pictures[0])
+    seconds: dict[str, list[float]] = {"kept": [], "anew": []}
+    for number, picture in enumerate(pictures):
+        turns = [("kept", kept), ("anew", anew)]
+        for name, cache in turns if number % 2 == 0 else turns[::-1]:
+            model.views = cache
+            seconds[name].append(seconds_of(lambda: model.get_outputs_for_camera(picture)))  # noqa: B023
+    model.views = kept
+    medians = {f"seconds_a_frame_{name}": statistics.median(values) for name, values in seconds.items()}
+    return {**medians, "speedup": medians["seconds_a_frame_anew"] / medians["seconds_a_frame_kept"]}
+
+
 def frame_parts_ms(timer: PartTimer, frames: int) -> dict[str, float]:
     """Return the milliseconds a picture of each part."""
     return {name: 1000 * sum(timer.seconds[path] for path in paths) / frames for name, paths in FRAME_PARTS.items()}
@@ -172,6 +195,7 @@ def _measure_size(own: Any, recipe: Any, cameras: list[Any], size: int, command:
     asked = timer.points["frame.render.sampling.networks"] / (len(scaled) * count)
     return {
         **size_figures(own_s, recipe_s, 1.0 if some is None else len(some) / count),
+        "still_camera": still_camera_figures(own, scaled),
         "parts_ms": frame_parts_ms(timer, len(scaled)),
         "samples_per_ray": statistics.mean(samples),
         "queries_per_ray_while_sampling": asked,

@@ -13,6 +13,7 @@ and nothing else; all runs' stand below.
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class TorsoBenchmark:
     """Trainings at a time."""
     seed: int = 42
     """Seed of every training."""
+    reuse: bool = False
+    """Take trainings that are in the output folder already, as they are."""
 
 
 def standing_pixels(truths: np.ndarray, alphas: np.ndarray) -> np.ndarray:
@@ -115,7 +118,10 @@ def main(benchmark: TorsoBenchmark) -> dict[str, Any]:
     data, dataparser = recording(benchmark)
 
     def train(run: TimedRun) -> dict[str, Any]:
-        """Train one run on one core."""
+        """Train one run on one core, unless that was done."""
+        record = benchmark.output_dir / f"{run.name}-{benchmark.seed}.json"
+        if benchmark.reuse and record.is_file():
+            return json.loads(record.read_text(encoding="utf-8"))
         one_core = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
         size, seed = benchmark.resolution, benchmark.seed
         return train_and_score(run, data, dataparser, benchmark.minutes, size, seed, benchmark.output_dir, one_core)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nerface_ns.model_components.nerfacc_cuda import cuda_kernels_error
 from nerface_ns.model_components.occupancy_traversal import traverse_occupied
 from nerface_ns.model_components.packed_samples import PackedSamples
+from nerface_ns.model_components.view_cache import RayMemo
 from nerface_ns.model_components.visibility import keep_visible
 
 DensityOfPositions = Callable[[Tensor], Tensor]
@@ -138,6 +139,7 @@ class FaceOccupancyGrid(OccGridEstimator):
         density_fn: DensityOfSamples,
         jitter: Optional[Float[Tensor, "num_rays"]] = None,
         keep: Optional[Callable[[Tensor, Tensor], None]] = None,
+        memo: Optional[RayMemo] = None,
     ) -> PackedSamples:
         """Return the visible samples of rays, as nerfacc's `sampling` does.
 
@@ -148,6 +150,7 @@ class FaceOccupancyGrid(OccGridEstimator):
             density_fn: Density of samples, for early stopping.
             jitter: Share of a step in [0, 1) by which each ray's lattice is moved away from the camera.
             keep: See `keep_visible`.
+            memo: Of these rays, for the next time they are asked for; nerfacc's kernels have no use for it.
         """
         if jitter is not None:
             nears = nears + jitter * step_size
@@ -156,7 +159,12 @@ class FaceOccupancyGrid(OccGridEstimator):
             if cuda_kernels_error() is None:
                 return self._sample_cuda(origins, directions, nears, fars, step_size, density_fn, threshold)
             _say_that_torch_samples(str(cuda_kernels_error()))
-        samples = traverse_occupied(origins, directions, nears, fars, step_size, self.binaries[0], self.aabbs[0])
+        state = (self.binaries._version, step_size)
+        samples = None if memo is None else memo.recall(state)
+        if samples is None:
+            samples = traverse_occupied(origins, directions, nears, fars, step_size, self.binaries[0], self.aabbs[0])
+            if memo is not None:
+                memo.keep(state, samples)
         return keep_visible(samples, density_fn, self.config.early_stop_eps, threshold, keep)
 
     def _sample_cuda(

@@ -28,6 +28,7 @@ from nerface_ns.model_components.image_metrics import full_scores
 from nerface_ns.model_components.perceptual_distance import PerceptualDistance
 from nerface_ns.model_components.processor_settings import prepare_processor
 from nerface_ns.model_components.schedules import TrainingProgress
+from nerface_ns.model_components.view_cache import RayMemo, ViewCache, image_rays
 from nerface_ns.models.checkpoint_sizes import check_sizes
 from nerface_ns.models.frame_conditions import FrameConditions
 from nerface_ns.models.frame_refinement import FrameRefinement, RefinementConfig
@@ -59,6 +60,8 @@ class FaceModelConfig(StagedTrainingConfig, RefinementConfig, ModelConfig):
     """Training frame of protocol "frame"."""
     background: BackgroundConfig = field(default_factory=BackgroundConfig)
     """What stands behind the head."""
+    view_cache_mb: int = 128
+    """Memory for what pictures from one place have in common, in megabytes; 0 makes it anew for each."""
     max_num_steps: int = 30_000
     """Steps of a whole training, for schedules inside the model."""
 
@@ -105,6 +108,8 @@ class FaceModel(StagedTraining, FrameRefinement, FrameConditions, Model):
         self.populate_stages()
         self.populate_refinement(metadata)
         self.face_panel = FacePanel(self)  # where nerfstudio's viewer finds it; empty until then
+        self.views = ViewCache(self.config.view_cache_mb)
+        self._ray_memo: Optional[RayMemo] = None
         self._perceptual_distance: Optional[PerceptualDistance] = None
         self.register_load_state_dict_pre_hook(check_sizes)
 
@@ -174,21 +179,24 @@ class FaceModel(StagedTraining, FrameRefinement, FrameConditions, Model):
         condition = self.get_camera_condition(camera, driven)
         bare = camera.reshape((camera.size,))[0:1]
         bare.metadata = None  # what a frame has in common shall not travel on every ray
-        bundle = bare.generate_rays(camera_indices=0, keep_shape=True, obb_box=obb_box)
-        height, width = bundle.origins.shape[:2]
-        rows = (torch.arange(height, device=bundle.origins.device) + 0.5) / height
-        columns = (torch.arange(width, device=bundle.origins.device) + 0.5) / width
-        bundle.metadata[keys.PIXEL_POSITION] = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
-        flat = bundle.flatten()
+        width, height = int(bare.width), int(bare.height)
+        view = self.views.view(bare, obb_box, lambda: image_rays(bare, obb_box))
+        flat = view.rays[:]  # models may add to the metadata
         self.prepare_image(flat, height, width, condition)
         chunks = []
         for start in range(0, height * width, self.config.eval_num_rays_per_chunk):
             chunk = flat[start : start + self.config.eval_num_rays_per_chunk].to(self.device)
             frame_rows = torch.zeros(len(chunk), dtype=torch.long, device=self.device)
+            self._ray_memo = view.memo(start, chunk.origins)
             chunks.append(self.render_rays(chunk, condition, frame_rows, width / height))
         # nerfstudio's colour maps take floats only.
         images = {name: torch.cat([chunk[name] for chunk in chunks]).float() for name in chunks[0]}
         return driven.compose({name: image.reshape(height, width, -1) for name, image in images.items()})
+
+    def memo_of(self, origins: Tensor) -> Optional[RayMemo]:
+        """Return the memo of the rays with these origins, if they are those of a picture that is being made."""
+        memo = self._ray_memo
+        return None if self.training or memo is None or memo.origins is not origins else memo
 
     def get_rgba_image(self, outputs: Dict[str, Tensor], output_name: str = "rgb") -> Tensor:
         """Return the head alone: straight (not premultiplied) colours and its opacity as alpha."""

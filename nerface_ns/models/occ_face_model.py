@@ -209,7 +209,8 @@ class OccFaceModel(FaceModel):
         if ray_bundle.nears is not None and ray_bundle.fars is not None:
             nears, fars = nears.maximum(ray_bundle.nears[:, 0]), fars.minimum(ray_bundle.fars[:, 0])
         jitter = torch.rand_like(nears) if self.training else None
-        return self.occupancy.sample(origins, directions, nears, fars, self.step_size, density_fn, jitter, keep)
+        memo = self.memo_of(origins)
+        return self.occupancy.sample(origins, directions, nears, fars, self.step_size, density_fn, jitter, keep, memo)
 
     def get_loss_dict(
         self,
