@@ -1,4 +1,5 @@
 import importlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +43,22 @@ def test_summary_compares_with_a_head_space_alone(torso):
         "shoulder_flicker_reduction": 0.8,
         "face_psnr_change_db": -0.1,
     }
+
+
+def test_reused_trainings_are_not_run_again(torso, monkeypatch, tmp_path):
+    score = {"test": {"psnr": 30.0, "mouth": {"psnr": 28.0}, "eyes": {"psnr": 30.0}}, "steps": 7}
+    for run in torso.RUNS:
+        (tmp_path / f"{run.name}-42.json").write_text(json.dumps(score))
+    trained = []
+    monkeypatch.setattr(torso, "train_and_score", lambda run, *rest: (trained.append(run.name), score)[1])
+    renders = np.full((2, 4, 4, 3), 0.6)
+    renders[1] += 0.01
+    still = np.full((2, 4, 4, 3), 0.5), np.ones((2, 4, 4)), renders
+    monkeypatch.setattr(torso, "rendered", lambda folder: still)
+    command = torso.TorsoBenchmark(tmp_path, tmp_path / "figures.json", reuse=True)
+    figures = torso.main(command)
+    assert trained == [] and figures["runs"]["torso"]["face_psnr"] == 29.0
+    assert figures["runs"]["torso"]["shoulder_flicker"] == pytest.approx(0.01)
+    (tmp_path / "torso-42.json").unlink()
+    torso.main(command)
+    assert trained == ["torso"]
