@@ -55,7 +55,7 @@ def _optimizers(num_steps: int, **rates: float) -> Dict[str, Any]:
     return {
         name: {
             "optimizer": FaceAdamConfig(lr=rate),
-            "scheduler": WarmupDecaySchedulerConfig(max_steps=num_steps),
+            "scheduler": WarmupDecaySchedulerConfig(max_steps=num_steps, warmup_steps=10),
         }
         for name, rate in {**LEARNING_RATES, **rates}.items()
     }
@@ -164,7 +164,7 @@ nerface_paper = MethodSpecification(
         num_steps=400_000,
         optimizers=_paper_optimizers(),
         images_per_batch=1,
-        pixel_sampler=FacePixelSamplerConfig(region_share=0.0, replacement=False),
+        pixel_sampler=FacePixelSamplerConfig(region_share=0.0, replacement=False, growth_steps=0),
     ),
     description="NerFace's own recipe: coarse and fine networks, 64 + 64 samples a ray; slow, for comparison.",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Optional, Tuple, Type
@@ -79,6 +79,8 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
     """Regions of which a training batch says which rays lie in them."""
     drawn_images: Tensor | None = None
     """Training images of the last step's rays."""
+    drawn_rays: int | None = None
+    """Rays of the last training step."""
 
     def __init__(
         self,
@@ -163,10 +165,15 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
         assert self.train_pixel_sampler is not None
         self.drawn_images = self._choose_images(self.train_dataset)
         indices, patch_rows = self.train_pixel_sampler.draw(self.drawn_images, step)
+        self.drawn_rays = len(indices)
         rays, batch = self._look_up(self.train_dataset, indices, self.train_ray_generator)
         if self.wanted_regions:
             batch["regions"] = self.train_regions.contains(self.wanted_regions, indices).to(self.device)
         return rays, batch if patch_rows is None else {**batch, "patch_rows": patch_rows.to(self.device)}
+
+    def get_train_rays_per_batch(self) -> int:
+        """Rays of the last training step, or before there was one, of a whole step."""
+        return super().get_train_rays_per_batch() if self.drawn_rays is None else self.drawn_rays
 
     def next_eval(self, step: int) -> tuple[RayBundle, dict[str, Tensor]]:
         """Rays of evaluation pixels, which carry "expression" and "gaze" too, with their colours."""
@@ -194,7 +201,9 @@ class FaceDataManager(VanillaDataManager[FaceDataset]):
         """Sampler over the images of one split."""
         height, width = outputs.metadata["image_size"]
         face_boxes, regions = outputs.metadata.get("face_boxes"), outputs.metadata["region_boxes"]
-        return self.config.pixel_sampler.setup(
+        # Exporters ask for the rays of step 0 over and over.
+        growth_steps = self.config.pixel_sampler.growth_steps if self.test_mode == "val" else 0
+        return replace(self.config.pixel_sampler, growth_steps=growth_steps).setup(
             num_rays_per_batch=num_rays,
             face_boxes=face_boxes,
             region_boxes=regions,

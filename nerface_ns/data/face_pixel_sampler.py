@@ -17,7 +17,7 @@ from nerface_ns.data.pixel_boxes import box_area, face_box_to_pixels, pick, pixe
 
 @dataclass
 class FacePixelSamplerConfig(InstantiateConfig):
-    """How training pixels are drawn within an image."""
+    """How training pixels are drawn within an image, and how many in the first steps."""
 
     _target: Type = field(default_factory=lambda: FacePixelSampler)
     """Target class to instantiate."""
@@ -32,6 +32,11 @@ class FacePixelSamplerConfig(InstantiateConfig):
     region that region's rays go by the face box's weights."""
     replacement: bool = True
     """Whether a step may draw a pixel twice; without, an image must have as many pixels as rays (NeRFace: without)."""
+    first_rays_share: float = 0.125
+    """Rays of the first training step over those of a later one. A field that begins opaque has many samples on a ray
+    and much to learn from any of them, so that small steps, and more of them, bring it on sooner."""
+    growth_steps: int = 200
+    """Steps in which the number of rays grows to the whole, evenly; 0 for whole steps from the first on (NeRFace)."""
     transposed_box: bool = False
     """Swap the face box's rows and columns, as NerFace's released code does by mistake: it numbers the weights row by
     row and the pixels column by column. Square images only."""
@@ -67,6 +72,10 @@ class FacePixelSampler:
             raise ValueError(f"region_share: expected a number in [0, 1], got {config.region_share}")
         if config.region_share > 0 and not config.replacement:
             raise ValueError(f"region_share: expected 0 where replacement is False, got {config.region_share}")
+        if not 0 < config.first_rays_share <= 1:
+            raise ValueError(f"first_rays_share: expected above 0 and at most 1, got {config.first_rays_share}")
+        if config.growth_steps < 0:
+            raise ValueError(f"growth_steps: expected 0 or more, got {config.growth_steps}")
         if config.transposed_box and height != width:
             raise ValueError(f"transposed_box: expected square images, got {height} x {width}")
         self.config = config
@@ -100,8 +109,16 @@ class FacePixelSampler:
     def draw(
         self, images: Int[Tensor, " batch"], step: int
     ) -> tuple[Int[Tensor, "rays 3"], Int[Tensor, "patches size size"] | None]:
-        """Draw the pixels of a training step: those of `sample`, and None, because none of them form patches."""
-        return self.sample(images), None
+        """Draw the pixels of a training step as `sample` does, and None, because none of them form patches."""
+        return self._draw_pixels(images, self.rays_at(step, len(images))), None
+
+    def rays_at(self, step: int, num_images: int) -> int:
+        """Return how many rays a training step has: at least one for each of its images."""
+        share = self.config.first_rays_share
+        if step < self.config.growth_steps:
+            share += (1 - share) * step / self.config.growth_steps
+            return min(max(int(share * self.num_rays_per_batch), num_images), self.num_rays_per_batch)
+        return self.num_rays_per_batch
 
     def _draw_pixels(self, images: Int[Tensor, " batch"], num_rays: int) -> Int[Tensor, "rays 3"]:
         """Draw so many single pixels."""

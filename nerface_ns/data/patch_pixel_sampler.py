@@ -20,7 +20,7 @@ FACE, IMAGE = "face", "image"
 
 @dataclass
 class PatchPixelSamplerConfig(FacePixelSamplerConfig):
-    """Single pixels at first, later pixels and patches."""
+    """Single pixels at first, later pixels and patches; a step with patches has all its rays."""
 
     _target: Type = field(default_factory=lambda: PatchPixelSampler)
     """Target class to instantiate."""
@@ -97,7 +97,7 @@ class PatchPixelSampler(FacePixelSampler):
             ValueError: The step has too few rays for its patches.
         """
         if not 0 <= self.config.patches_from_step <= step:
-            return self.sample(images), None
+            return super().draw(images, step)
         size, count = self.config.patch_size, self.config.num_patches
         num_random = self.num_rays_per_batch - count * size**2
         if num_random < 1:

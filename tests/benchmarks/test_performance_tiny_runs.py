@@ -28,6 +28,7 @@ def scripts(monkeypatch, tmp_path):
         config = whole(*arguments)
         shrink(config.pipeline.model)
         config.machine.device_type = "cpu"
+        config.pipeline.datamanager.pixel_sampler.growth_steps = 0
         if config.pipeline.datamanager.train_num_rays_per_batch > 64:
             config.pipeline.datamanager.train_num_rays_per_batch = 64
         return config

@@ -12,6 +12,7 @@ from tiny_face import HEIGHT, WIDTH, coded_alpha, coded_image, tiny_record, writ
 from nerface_ns.data import face_dataset, frame_store
 from nerface_ns.data.dataparsers.nerface_dataparser import NeRFaceDataParserConfig
 from nerface_ns.data.face_datamanager import FaceDataManagerConfig
+from nerface_ns.data.face_pixel_sampler import FacePixelSamplerConfig
 
 
 def make_manager(root: Path, test_mode: str = "val", resolution: int | None = None, **settings):
@@ -126,11 +127,20 @@ def test_more_images_asked_for_than_there_are(tiny_face):
 
 
 def test_number_of_rays_may_change(tiny_face):
-    """`ns-export` sets the attribute on the sampler."""
-    manager = make_manager(tiny_face)
+    """`ns-export` sets the attribute on the sampler, and asks for whole batches of step 0."""
+    manager = make_manager(tiny_face, test_mode="test")
     manager.train_pixel_sampler.num_rays_per_batch = 33
     assert manager.get_train_rays_per_batch() == 33
     assert len(manager.next_train(0)[0]) == 33
+
+
+def test_first_steps_have_fewer_rays(tiny_face):
+    """An eighth of 200 at first, 25 and half of the rest in the middle of the growth, all from its end on."""
+    manager = make_manager(tiny_face, pixel_sampler=FacePixelSamplerConfig(growth_steps=100))
+    for step, count in ((0, 25), (50, 112), (99, 198), (100, 200), (5000, 200)):
+        rays, batch = manager.next_train(step)
+        assert len(rays) == len(batch["image"]) == manager.get_train_rays_per_batch() == count
+    assert len(manager.next_eval(0)[0]) == 100
 
 
 @pytest.mark.parametrize(

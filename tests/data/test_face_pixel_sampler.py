@@ -160,3 +160,25 @@ def test_face_box_to_pixels_rounds_outward():
 def test_face_box_to_pixels_refuses_empty_and_outside(box):
     with pytest.raises(ValueError, match="face_box needs 0 <= low < high <= 1"):
         face_box_to_pixels(torch.tensor([box]), 10, 10)
+
+
+def test_a_step_has_a_ray_of_each_image():
+    config = FacePixelSamplerConfig(first_rays_share=0.01, growth_steps=10, region_share=0.0)
+    sampler = FacePixelSampler(config, 100, None, {}, HEIGHT, WIDTH)
+    assert (sampler.rays_at(0, 1), sampler.rays_at(0, 8), sampler.rays_at(10, 8)) == (1, 8, 100)
+    assert sampler.draw(torch.arange(4), 0)[0][:, 0].tolist() == [0, 1, 2, 3]
+    sampler.set_num_rays_per_batch(3)
+    assert sampler.rays_at(0, 8) == 3, "never more than a whole step's"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"first_rays_share": 0.0}, "first_rays_share: expected above 0 and at most 1, got 0.0"),
+        ({"first_rays_share": 1.5}, "first_rays_share: expected above 0 and at most 1, got 1.5"),
+        ({"growth_steps": -1}, "growth_steps: expected 0 or more, got -1"),
+    ],
+)
+def test_impossible_growth_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        FacePixelSampler(FacePixelSamplerConfig(**settings), 100, None, {}, HEIGHT, WIDTH)

@@ -94,7 +94,7 @@ def test_step_decides_whether_and_where():
     plain = FacePixelSampler(
         FacePixelSamplerConfig(), 100, fractions(FACES_PX), {"mouth": fractions(MOUTHS_PX)}, HEIGHT, WIDTH
     )
-    assert patch_rows is None and torch.equal(indices, plain.sample(torch.tensor([0, 2])))
+    assert patch_rows is None and torch.equal(indices, plain.draw(torch.tensor([0, 2]), 4)[0])
     starts = [set(corners(sampler, 2, step, draws=60)[:, 0]) for step in (5, 6, 7, 8)]
     assert starts[0] == starts[2] == {10, 11, 12} and starts[1] == starts[3] == {10, 11, 12, 13, 14}
 

@@ -41,6 +41,7 @@ def train(folder: Path) -> Path:
     write_demo_sequence(folder / "head", config)
     options = ["--max-num-iterations", "200", "--pipeline.datamanager.train-num-rays-per-batch", "128"]
     options += ["--pipeline.datamanager.pixel-sampler.region-share", "0.5", "--machine.device-type", "cpu"]
+    options += ["--pipeline.datamanager.pixel-sampler.growth-steps", "0"]
     options += ["--pipeline.model.intervals-across-box", "32"]
     # Fine enough for 32 pixels; most of a step would go to what no ray meets.
     options += ["--pipeline.model.radiance-field.canonical-grid.resolutions", "16", "32"]
