@@ -37,7 +37,10 @@ class _PerFrameMatmul(torch.autograd.Function):
         """Multiply each frame's rows by its matrix."""
         ctx.save_for_backward(features, matrices)
         ctx.counts = counts
-        return torch.cat([part @ matrix for part, matrix in zip(features.split(counts), matrices)])
+        products = features.new_empty(len(features), matrices.shape[2])
+        for part, matrix, product in zip(features.split(counts), matrices, products.split(counts)):
+            torch.mm(part, matrix, out=product)
+        return products
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
@@ -47,6 +50,35 @@ class _PerFrameMatmul(torch.autograd.Function):
         feature_grad = torch.cat([part @ matrix.T for part, matrix in zip(parts, matrices)])
         pairs = zip(features.split(ctx.counts), parts)
         return feature_grad, torch.stack([feature.T @ part for feature, part in pairs]), None
+
+
+def add_per_frame(
+    outputs: Float[Tensor, "num_samples num_out"],
+    shifts: Float[Tensor, "num_frames num_out"],
+    frame_rows: Int[Tensor, "num_samples"],
+) -> Float[Tensor, "num_samples num_out"]:
+    """Add each frame's shift to its samples, which are ordered by frame; on the CPU `outputs` itself is changed."""
+    if outputs.device.type != "cpu":
+        return outputs + shifts[frame_rows]
+    return _PerFrameSum.apply(outputs, shifts, frame_counts(frame_rows, len(shifts)))
+
+
+class _PerFrameSum(torch.autograd.Function):
+    """A sum whose derivative is one sum per frame; torch's of a gather adds sample by sample, on one core."""
+
+    @staticmethod
+    def forward(ctx: Any, outputs: Tensor, shifts: Tensor, counts: List[int]) -> Tensor:
+        """Add in place."""
+        ctx.mark_dirty(outputs)
+        ctx.counts = counts
+        for part, shift in zip(outputs.split(counts), shifts):
+            part.add_(shift)
+        return outputs
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        """Return the derivatives by outputs and shifts."""
+        return gradients[0], torch.stack([part.sum(dim=0) for part in gradients[0].split(ctx.counts)]), None
 
 
 class FrameBiasLinear(nn.Module):
@@ -77,4 +109,4 @@ class FrameBiasLinear(nn.Module):
         shifts = self.condition(condition)
         if len(shifts) == 1:
             return nn.functional.linear(features, self.linear.weight, self.linear.bias + shifts[0])
-        return self.linear(features) + shifts[frame_rows]
+        return add_per_frame(self.linear(features), shifts, frame_rows)

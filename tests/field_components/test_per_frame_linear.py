@@ -1,6 +1,6 @@
 import torch
 
-from nerface_ns.field_components.per_frame_linear import FrameBiasLinear, frame_counts, per_frame_matmul
+from nerface_ns.field_components.per_frame_linear import FrameBiasLinear, add_per_frame, frame_counts, per_frame_matmul
 
 ROWS = torch.tensor([0, 0, 0, 2, 3, 3])
 """Frame of each sample; frame 1 has none."""
@@ -28,6 +28,14 @@ def test_matmul_of_no_samples():
     product = per_frame_matmul(features, torch.randn(2, 4, 3), [0, 0])
     product.sum().backward()
     assert product.shape == (0, 3) and features.grad.shape == (0, 4)
+
+
+def test_sum_per_frame_has_right_values_and_derivatives():
+    torch.manual_seed(0)
+    outputs, shifts = torch.randn(6, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    torch.testing.assert_close(add_per_frame(outputs.clone(), shifts, ROWS), outputs + shifts[ROWS])
+    leaves = [outputs.requires_grad_(), shifts.requires_grad_()]
+    assert torch.autograd.gradcheck(lambda left, right: add_per_frame(left * 1, right, ROWS), leaves)
 
 
 def test_frame_bias_is_the_layer_on_the_concatenation():
