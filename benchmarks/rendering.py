@@ -60,6 +60,8 @@ class Rendering:
     """Frames of the test split that are rendered, evenly spread."""
     paper_most_rays: int = 0 if torch.cuda.is_available() else 4096
     """Rays of a picture that the recipe renders at most; 0 for whole pictures."""
+    sharp_radius: float = 0.2
+    """Radius of the sharp part of foveated pictures, in lengths of the scene box."""
     seed: int = 42
     """Seed of the training."""
 
@@ -120,15 +122,54 @@ def still_camera_figures(model: Any, cameras: list[Any]) -> dict[str, Any]:
     kept, anew = model.views, ViewCache(0)
     pictures = [dataclasses.replace(cameras[0], metadata=camera.metadata).to(model.device) for camera in cameras]
     model.get_outputs_for_camera(pictures[0])
-    seconds: dict[str, list[float]] = {"kept": [], "anew": []}
-    for number, picture in enumerate(pictures):
-        turns = [("kept", kept), ("anew", anew)]
-        for name, cache in turns if number % 2 == 0 else turns[::-1]:
-            model.views = cache
-            seconds[name].append(seconds_of(partial(model.get_outputs_for_camera, picture)))
+
+    def choose(cache: ViewCache) -> None:
+        """Use a cache from now on."""
+        model.views = cache
+
+    figures = in_turns(model, pictures, {"kept": partial(choose, kept), "anew": partial(choose, anew)})
     model.views = kept
+    return figures
+
+
+def foveated_figures(model: Any, cameras: list[Any], radius: float) -> dict[str, Any]:
+    """Time pictures that are sharp on the face only, beside whole ones.
+
+    Args:
+        model: Of `nerface`.
+        cameras: Of the pictures.
+        radius: Of the sharp part.
+    """
+
+    def choose(chosen: float) -> None:
+        """Render with a radius, and nothing kept of the picture before."""
+        model.views, model.foveation.radius = ViewCache(0), chosen
+
+    kept, pictures = model.views, [camera.to(model.device) for camera in cameras]
+    figures = in_turns(model, pictures, {"foveated": partial(choose, radius), "whole": partial(choose, 0.0)})
+    model.views = kept
+    return {**figures, "radius": radius, "block": model.foveation.block}
+
+
+def in_turns(model: Any, pictures: list[Any], ways: dict[str, Callable[[], None]]) -> dict[str, Any]:
+    """Time each picture in two ways, each time in the other order.
+
+    Args:
+        model: Renders them.
+        pictures: Their cameras.
+        ways: What to do before each picture of a way, which is not timed.
+
+    Returns:
+        The median of both, and how much quicker the first one is.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number, picture in enumerate(pictures):
+        for name in list(ways) if number % 2 == 0 else list(ways)[::-1]:
+            ways[name]()
+            seconds[name].append(seconds_of(partial(model.get_outputs_for_camera, picture)))
     medians = {f"seconds_a_frame_{name}": statistics.median(values) for name, values in seconds.items()}
-    return {**medians, "speedup": medians["seconds_a_frame_anew"] / medians["seconds_a_frame_kept"]}
+    quick, slow = medians.values()
+    return {**medians, "speedup": slow / quick}
 
 
 def frame_parts_ms(timer: PartTimer, frames: int) -> dict[str, float]:
@@ -197,6 +238,7 @@ def _measure_size(own: Any, recipe: Any, cameras: list[Any], size: int, command:
     return {
         **size_figures(own_s, recipe_s, 1.0 if some is None else len(some) / count),
         "still_camera": still_camera_figures(own, scaled),
+        "foveated": foveated_figures(own, scaled, command.sharp_radius),
         "parts_ms": frame_parts_ms(timer, len(scaled)),
         "samples_per_ray": statistics.mean(samples),
         "queries_per_ray_while_sampling": asked,

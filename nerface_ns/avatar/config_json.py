@@ -71,9 +71,10 @@ MODELS = (OccFaceModelConfig, BlendshapeFaceModelConfig, GazeFaceModelConfig, Pa
 DEFORMATIONS = (BilinearDeformationConfig, BlendedGridDeformationConfig)
 LEFT_OUT = {
     *("_target", "collider_params", "loss_coefficients", "prompt", "edit_locality"),
-    *("stages", "surface_losses"),
+    *("stages", "surface_losses", "foveation"),
 }
-"""The class itself, fields of nerfstudio's that no model of this package reads, and what only training knows."""
+"""The class itself, fields of nerfstudio's that no model of this package reads, what only training knows, and how the
+viewer looks at a model."""
 MAX_INT, MAX_FLOAT, MAX_LENGTH = 4096, 1e9, 64
 """Largest size, number and list that any setting may have."""
 LARGER = {

@@ -63,7 +63,7 @@ class View:
         tensors = [rays.origins, rays.directions, rays.pixel_area, rays.camera_indices, rays.nears, rays.fars]
         size = sum(tensor.nbytes for tensor in [*tensors, *rays.metadata.values()] if tensor is not None)
         self.rays, self._room = rays, budget - size
-        self._memos: dict[int, RayMemo] = {}
+        self._memos: dict[Any, RayMemo] = {}
 
     @property
     def is_small(self) -> bool:
@@ -77,9 +77,9 @@ class View:
         self._room -= size
         return True
 
-    def memo(self, start: int, origins: Tensor) -> RayMemo:
-        """Return the memo of the rays from a number on, whose origins are in a tensor of their own."""
-        memo = self._memos.setdefault(start, RayMemo(self))
+    def memo(self, name: Any, origins: Tensor) -> RayMemo:
+        """Return the memo of some of the rays, always the same by one name, whose origins are in their own tensor."""
+        memo = self._memos.setdefault(name, RayMemo(self))
         memo.origins = origins
         return memo
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple, Type
@@ -24,6 +25,7 @@ from nerface_ns.conditioning.recorded_track import RecordedTrack
 from nerface_ns.conditioning.recorded_views import RecordedViews
 from nerface_ns.fields.base_face_field import FaceField, FaceFieldConfig
 from nerface_ns.model_components.background import BackgroundConfig
+from nerface_ns.model_components.foveation import FoveationConfig, foveation_of
 from nerface_ns.model_components.image_metrics import full_scores
 from nerface_ns.model_components.perceptual_distance import PerceptualDistance
 from nerface_ns.model_components.processor_settings import prepare_processor
@@ -60,6 +62,8 @@ class FaceModelConfig(StagedTrainingConfig, RefinementConfig, ModelConfig):
     """Training frame of protocol "frame"."""
     background: BackgroundConfig = field(default_factory=BackgroundConfig)
     """What stands behind the head."""
+    foveation: FoveationConfig = field(default_factory=FoveationConfig)
+    """Where pictures are sharp; everywhere by default."""
     view_cache_mb: int = 128
     """Memory for what pictures from one place have in common, in megabytes; 0 makes it anew for each."""
     max_num_steps: int = 30_000
@@ -107,6 +111,8 @@ class FaceModel(StagedTraining, FrameRefinement, FrameConditions, Model):
         self.training_progress = TrainingProgress(self.config.max_num_steps)
         self.populate_stages()
         self.populate_refinement(metadata)
+        # Runs of before there was any have no such setting; the viewer changes it.
+        self.foveation = dataclasses.replace(getattr(self.config, "foveation", None) or FoveationConfig())
         self.face_panel = FacePanel(self)  # where nerfstudio's viewer finds it; empty until then
         self.views = ViewCache(self.config.view_cache_mb)
         self._ray_memo: Optional[RayMemo] = None
@@ -183,14 +189,19 @@ class FaceModel(StagedTraining, FrameRefinement, FrameConditions, Model):
         view = self.views.view(bare, obb_box, lambda: image_rays(bare, obb_box))
         flat = view.rays[:]  # models may add to the metadata
         self.prepare_image(flat, height, width, condition)
+        foveation = foveation_of(self.foveation, bare, self.scene_box.aabb)
+        if foveation is not None:
+            flat = flat[foveation.pixels.to(flat.origins.device)]
         chunks = []
-        for start in range(0, height * width, self.config.eval_num_rays_per_chunk):
+        for start in range(0, len(flat), self.config.eval_num_rays_per_chunk):
             chunk = flat[start : start + self.config.eval_num_rays_per_chunk].to(self.device)
             frame_rows = torch.zeros(len(chunk), dtype=torch.long, device=self.device)
-            self._ray_memo = view.memo(start, chunk.origins)
+            self._ray_memo = view.memo((start, None if foveation is None else foveation.name), chunk.origins)
             chunks.append(self.render_rays(chunk, condition, frame_rows, width / height))
         # nerfstudio's colour maps take floats only.
         images = {name: torch.cat([chunk[name] for chunk in chunks]).float() for name in chunks[0]}
+        if foveation is not None:
+            images = {name: foveation.fill(image) for name, image in images.items()}
         return driven.compose({name: image.reshape(height, width, -1) for name, image in images.items()})
 
     def memo_of(self, origins: Tensor) -> Optional[RayMemo]:

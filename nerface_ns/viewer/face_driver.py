@@ -22,6 +22,7 @@ from nerface_ns.conditioning.face_condition import DrivenFrame
 from nerface_ns.conditioning.identities import Identities
 from nerface_ns.conditioning.latent_codes import LatentCodes
 from nerface_ns.conditioning.recorded_track import RecordedTrack
+from nerface_ns.model_components.foveation import FoveationConfig
 from nerface_ns.tracks.retargeting import neutral_expression
 from nerface_ns.viewer.gaze_source import GazeSource
 from nerface_ns.viewer.track_player import PlayedTrack, TrackPlayer
@@ -45,6 +46,7 @@ class DrivableFace(Protocol):
     identities: Optional[Identities]
     has_gaze: bool
     frame_driver: Optional[Callable[[Any], DrivenFrame]]
+    foveation: FoveationConfig
 
     @property
     def unseen_code(self) -> tuple[Any, Any]:

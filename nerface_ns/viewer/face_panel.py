@@ -129,7 +129,7 @@ class FacePanel(ViewerControl):
         with tabs.add_tab("Look"):
             self._sections.append(LookControls(context, model.latent_codes.codes.shape[1], model.unseen_code[0]))
             self._rate = RATE_ON_CUDA if model.track.expression.is_cuda else RATE_ELSEWHERE
-            ViewControls(context, self._rate, self._greet, self._set_rate)
+            ViewControls(context, self._rate, self._greet, self._set_rate, model.foveation)
 
     def _add_head(self, context: PanelContext, target: RetargetingTarget) -> None:
         """Make what stands above the inner tabs."""

@@ -22,6 +22,7 @@ from nerface_ns.viewer.face_panel import RATE_ELSEWHERE
 from nerface_ns.viewer.live_link_source import LiveLinkSource
 from nerface_ns.viewer.panel_context import PanelContext
 from nerface_ns.viewer.slider_specs import slider_specs
+from nerface_ns.viewer.view_controls import MOST_SHARP
 from nerface_ns.viewer.viewer_page import NO_CLICK, warn_if_open
 
 TRAIN = train_expression().double().numpy()
@@ -141,6 +142,13 @@ def test_picture_rate(page, viewer):
     with PageClient(viewer.viser_server.get_port()) as other:
         other.wait_for(lambda: len(machines) == 2)
         assert rates() == {20.0}, "a browser that came later"
+
+
+def test_sharp_radius(page, model):
+    page.use("Sharp radius", 0.25)
+    page.wait_for(lambda: model.foveation.radius == 0.25)
+    page.use("Sharp radius", MOST_SHARP)
+    page.wait_for(lambda: model.foveation.radius == 0)
 
 
 def test_search_hides_the_others(page):
