@@ -4,8 +4,9 @@
         --json benchmarks/results/identities_head_a.json
 
 Trains `nerface` on a recorded person and two persons of the embedded head together, then on each alone for the same
-minutes. The embedded head's third person, whom the first training never saw, then starts from it (`--load-identities`)
-and, beside that, from nothing, for the same minutes. Figures are PSNR in dB over each person's test frames.
+minutes. The embedded head's third person, whom the first training never saw, then starts from it (`--load-identities`,
+all steps on the new one) and, beside that, from nothing, for few minutes and for more. Figures are PSNR in dB over each
+person's test frames.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class IdentitiesBenchmark:
     json: Path
     """File for the figures."""
     minutes: float = 10.0
-    """Wall time of each training."""
+    """Wall time of each training of known persons."""
+    new_minutes: tuple[float, ...] = (1.0, 5.0)
+    """Wall times of the new person's trainings."""
     resolution: int = 128
     """Image height in pixels, at most 128, that of the embedded heads."""
     seed: int = 42
@@ -46,7 +49,9 @@ class IdentitiesBenchmark:
     """Options of `nerface`, as `ns-train` takes them, of all trainings."""
 
 
-def train(benchmark: IdentitiesBenchmark, name: str, people: Sequence[str], overrides: Sequence[str] = ()) -> Any:
+def train(
+    benchmark: IdentitiesBenchmark, name: str, people: Sequence[str], minutes: float, overrides: Sequence[str] = ()
+) -> Any:
     """Train on some persons; returns each one's figures, the run's and its checkpoint."""
     import time
 
@@ -61,7 +66,7 @@ def train(benchmark: IdentitiesBenchmark, name: str, people: Sequence[str], over
         size, seed = benchmark.resolution, benchmark.seed
         config = training_config("nerface", benchmark.output_dir, None, "nerface-demo", size, seed, options)
         config.data, config.experiment_name = Path(",".join(people)), name
-        trainer, report = train_until(config, time.monotonic() + 60 * benchmark.minutes)
+        trainer, report = train_until(config, time.monotonic() + 60 * minutes)
         scores = {"test": score_split(trainer.pipeline, "test", max_frames=benchmark.max_frames)}
     by_split = {"test": next(iter(scores["test"].values()))}
     names = identity_names(trainer.pipeline)
@@ -71,42 +76,50 @@ def train(benchmark: IdentitiesBenchmark, name: str, people: Sequence[str], over
     return {"steps": report.steps, "train_s": round(report.train_s, 1), "test": alone}, report.checkpoint_path
 
 
-def summary(together: dict[str, Any], alone: dict[str, Any], started: dict[str, Any], scratch: dict[str, Any]) -> Any:
+def summary(together: dict[str, Any], alone: dict[str, Any], new: dict[str, Any]) -> Any:
     """Lay out what each person loses, and what the new one gains."""
     known = {who: [run["test"][who]["psnr"] for run in (together, alone[who])] for who in alone}
-    new = EMBEDDED[-1]
-    pair = [run["test"][new]["psnr"] for run in (started, scratch)]
+    pairs = {name: [run["test"][EMBEDDED[-1]]["psnr"] for run in runs] for name, runs in new.items()}
     return {
         "known": {
             who: {"together": round(both, 3), "alone": round(own, 3), "difference_db": round(both - own, 3)}
             for who, (both, own) in known.items()
         },
         "new": {
-            "from_the_others": round(pair[0], 3),
-            "from_nothing": round(pair[1], 3),
-            "difference_db": round(pair[0] - pair[1], 3),
+            name: {
+                "from_the_others": round(started, 3),
+                "from_nothing": round(scratch, 3),
+                "difference_db": round(started - scratch, 3),
+            }
+            for name, (started, scratch) in pairs.items()
         },
     }
 
 
 def main(benchmark: IdentitiesBenchmark) -> dict[str, Any]:
     """Train, score, and write the figures."""
-    people = [str(benchmark.data), *EMBEDDED[:-1]]
-    together, checkpoint = train(benchmark, "together", people)
-    alone = {Path(person).name: train(benchmark, f"alone-{Path(person).name}", [person])[0] for person in people}
-    start = ["--load-checkpoint", str(checkpoint), "--load-identities", "True"]
-    share = ["--pipeline.datamanager.last-identity-share", "0.75"]
-    started, _ = train(benchmark, "new-from-the-others", [*people, EMBEDDED[-1]], [*start, *share])
-    scratch, _ = train(benchmark, "new-from-nothing", [EMBEDDED[-1]])
+    people, minutes = [str(benchmark.data), *EMBEDDED[:-1]], benchmark.minutes
+    together, checkpoint = train(benchmark, "together", people, minutes)
+    alone = {Path(who).name: train(benchmark, f"alone-{Path(who).name}", [who], minutes)[0] for who in people}
+    new = {f"{some:g}_minutes": train_new(benchmark, people, checkpoint, some) for some in benchmark.new_minutes}
     record = {
-        **summary(together, alone, started, scratch),
-        "minutes": benchmark.minutes,
+        **summary(together, alone, new),
+        "minutes": minutes,
         "resolution": benchmark.resolution,
-        "runs": {"together": together, "alone": alone, "started": started, "scratch": scratch},
+        "runs": {"together": together, "alone": alone, "new": new},
         **run_record(),
     }
     write_json(benchmark.json, record)
     return record
+
+
+def train_new(benchmark: IdentitiesBenchmark, people: Sequence[str], checkpoint: Path, minutes: float) -> list[Any]:
+    """Train the new person, from the others and from nothing."""
+    name, new = f"{minutes:g}-minutes", EMBEDDED[-1]
+    start = ["--load-checkpoint", str(checkpoint), "--load-identities", "True"]
+    share = ["--pipeline.datamanager.last-identity-share", "1.0"]
+    started = train(benchmark, f"new-from-the-others-{name}", [*people, new], minutes, [*start, *share])
+    return [started[0], train(benchmark, f"new-from-nothing-{name}", [new], minutes)[0]]
 
 
 if __name__ == "__main__":
