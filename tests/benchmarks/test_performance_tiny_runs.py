@@ -43,7 +43,7 @@ def test_versus_paper(scripts, head, tmp_path, monkeypatch):
     """Curves begin before the first step and end at the limit; what nobody reached is null."""
     script = scripts["versus_paper"]
     monkeypatch.setattr(script, "WARM_STEPS", {"nerface": 1, "nerface-paper": 1})
-    limit = {"max_minutes": 0.005, "first_pause_s": 0.1, "thresholds": (99.0,)}
+    limit = {"max_minutes": 0.005, "first_pause_s": 0.1, "thresholds": (99.0,), "further_thresholds": (99.5,)}
     command = script.VersusPaper(tmp_path / "x.json", head, **limit, paper_rays=16, pixels=8, rounds=1)
     script.main(command)
     record = json.loads(command.json.read_text())
