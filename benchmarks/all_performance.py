@@ -1,6 +1,6 @@
 """All performance benchmarks with one command, in under nine minutes on a machine with a GPU.
 
-    python benchmarks/all_performance.py --data DATA/head_a --resolution 256 --output-dir outputs/performance
+    nerface-benchmark speed --data DATA/head_a --resolution 256 --output-dir outputs/performance
 
 Each script is a process of its own, one after the other, the most wanted first. What does not end within the minutes is
 stopped and said so. nerfacc's CUDA kernels have to be built before (`nerface-doctor --fix`), which takes minutes.
@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import tyro
 
 from nerface_ns.evaluation.run_record import run_record, write_json
 
 HERE = Path(__file__).resolve().parent
 SUMMARY = "all_performance.json"
+HAS_GPU = torch.cuda.is_available()
 
 
 @dataclass
@@ -34,22 +36,26 @@ class AllPerformance:
     """A dataset in NerFace's format; the embedded head without it."""
     resolution: int | None = None
     """Image height in pixels; as stored without it."""
-    minutes: float = 8.8
-    """Wall time of all together; 0 for no limit, as a machine without a GPU needs."""
-    versus_minutes: float = 2.5
+    minutes: float = 8.8 if HAS_GPU else 0.0
+    """Wall time of all together; 0 for no limit."""
+    versus_minutes: float = 2.5 if HAS_GPU else 30.0
     """Training time of `nerface-paper` at most."""
-    versus_pixels: int = 2048
+    versus_pixels: int = 2048 if HAS_GPU else 256
     """Pixels of each frame that are scored on the way."""
-    paper_rays: int = 2048
+    versus_frames: int = 8 if HAS_GPU else 4
+    """Frames that are scored on the way."""
+    paper_rays: int = 2048 if HAS_GPU else 512
     """Rays in a step of `nerface-paper`."""
     train_steps: int = 500
     """Steps before a step is taken apart."""
-    render_minutes: float = 0.5
+    render_minutes: float = 0.5 if HAS_GPU else 2.0
     """Training time of what is rendered."""
     scaling_frames: tuple[int, ...] = (50, 400, 1600)
     """Numbers of training frames."""
     scaling_resolutions: tuple[int, ...] = (64, 128, 256)
     """Heights of the images in pixels."""
+    startup_rounds: int = 3 if HAS_GPU else 7
+    """How often each start-up is timed."""
     skip: tuple[str, ...] = ()
     """Scripts to leave out, such as scaling."""
 
@@ -59,15 +65,17 @@ def commands(settings: AllPerformance) -> dict[str, list[str]]:
     common = [] if settings.data is None else ["--data", str(settings.data)]
     common += [] if settings.resolution is None else ["--resolution", str(settings.resolution)]
     versus = ["--max-minutes", settings.versus_minutes, "--pixels", settings.versus_pixels]
+    versus += ["--frames", settings.versus_frames, "--paper-rays", settings.paper_rays]
     plot = settings.output_dir / "scaling.png"
     options: dict[str, list[Any]] = {
         "step_breakdown": [*common, "--train-steps", settings.train_steps],
         "rendering": [*common, "--minutes", settings.render_minutes],
         "limits": [*common, "--train-steps", settings.train_steps],
-        "versus_paper": [*common, *versus, "--paper-rays", settings.paper_rays],
+        "versus_paper": [*common, *versus],
         "scaling": [
             *("--plot", plot, "--frames", *settings.scaling_frames, "--resolutions", *settings.scaling_resolutions)
         ],
+        "startup": ["--rounds", settings.startup_rounds],
     }
     return {
         name: ["--json", str(settings.output_dir / f"{name}.json"), *map(str, given)]

@@ -145,9 +145,9 @@ def foveated_figures(model: Any, cameras: list[Any], radius: float) -> dict[str,
         """Render with a radius, and nothing kept of the picture before."""
         model.views, model.foveation.radius = ViewCache(0), chosen
 
-    kept, pictures = model.views, [camera.to(model.device) for camera in cameras]
+    kept, pictures = (model.views, model.foveation.radius), [camera.to(model.device) for camera in cameras]
     figures = in_turns(model, pictures, {"foveated": partial(choose, radius), "whole": partial(choose, 0.0)})
-    model.views = kept
+    model.views, model.foveation.radius = kept
     return {**figures, "radius": radius, "block": model.foveation.block}
 
 

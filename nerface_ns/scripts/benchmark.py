@@ -1,7 +1,8 @@
-"""`nerface-benchmark`: quality after a fixed time of training, as JSON; and tables of such files."""
+"""`nerface-benchmark`: quality after a fixed time of training, and speed, as JSON; and tables of such files."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from nerface_ns.scripts.command_errors import one_clear_error
 
 CHECKPOINT_RESERVE_S = 0.5
 """Time kept for writing the checkpoint within the minutes asked for."""
+SPEED_SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "all_performance.py"
+"""Runs every measurement of speed; a part of the repository, not of the installed package."""
 
 
 @dataclass
@@ -52,6 +55,43 @@ class TableCommand:
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """The JSON files."""
+
+
+@dataclass
+class SpeedCommand:
+    """Measure speed on this machine: time to a quality against nerface-paper, the parts of a step and of a picture,
+    their distance from what the machine can do, how cost grows, and start-up.
+
+    Runs `benchmarks/all_performance.py` of a checkout of the repository; its further options follow after `--`.
+    """
+
+    output_dir: Path
+    """Folder for a JSON file of each measurement."""
+    data: Path | None = None
+    """A dataset in NerFace's format; the embedded head without it."""
+    resolution: int | None = None
+    """Image height in pixels; as stored without it."""
+
+
+def measure_speed(command: SpeedCommand, further: Sequence[str] = ()) -> int:
+    """Run the script, and return its exit status.
+
+    Raises:
+        FileNotFoundError: This package was not installed from a checkout with `pip install -e`.
+    """
+    from nerface_ns.evaluation.run_record import require_writable_folder
+
+    if not SPEED_SCRIPT.is_file():
+        raise FileNotFoundError(
+            f"{SPEED_SCRIPT}: not found: speed is measured by scripts of the repository; "
+            "install from a checkout with `pip install -e .`"
+        )
+    require_writable_folder(command.output_dir, "--output-dir")
+    options = ["--output-dir", str(command.output_dir)]
+    for name in ("data", "resolution"):
+        value = getattr(command, name)
+        options += [] if value is None else [f"--{name}", str(value)]
+    return subprocess.run([sys.executable, str(SPEED_SCRIPT), *options, *further]).returncode
 
 
 def main(command: TrainCommand, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -155,16 +195,20 @@ def markdown_table(files: Sequence[Path]) -> str:
 
 
 def entrypoint(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; options after `--` go to the method."""
+    """Run the command line; options after `--` go to the method, or to the script that measures speed."""
     own = list(sys.argv[1:] if arguments is None else arguments)
     overrides: list[str] = []
     if "--" in own:
         own, overrides = own[: own.index("--")], own[own.index("--") + 1 :]
-    commands = {"train": TrainCommand, "table": TableCommand}
+    commands = {"train": TrainCommand, "speed": SpeedCommand, "table": TableCommand}
     command = tyro.extras.subcommand_cli_from_dict(commands, description=__doc__, args=own)
     with one_clear_error():
         if isinstance(command, TableCommand):
             print(markdown_table(command.files))
+        elif isinstance(command, SpeedCommand):
+            status = measure_speed(command, overrides)
+            if status != 0:
+                raise SystemExit(status)
         else:
             main(command, overrides)
 

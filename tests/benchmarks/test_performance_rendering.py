@@ -1,5 +1,6 @@
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -44,10 +45,35 @@ def test_parts_of_a_picture(rendering):
     assert sum(parts.values()) == 3500.0
 
 
+class FakeModel:
+    """Remembers with which radius, and whether with a cache, each picture was asked for."""
+
+    device = "cpu"
+
+    def __init__(self):
+        from nerface_ns.model_components.view_cache import ViewCache
+
+        self.views, self.foveation, self.asked = ViewCache(2), SimpleNamespace(radius=0.3, block=4), []
+
+    def get_outputs_for_camera(self, camera):
+        self.asked.append(self.foveation.radius)
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_timing_foveated_pictures_leaves_the_model_as_it_was(rendering, count):
+    """Turns are swapped from picture to picture, so that the last way may be either one."""
+    model, camera = FakeModel(), SimpleNamespace(to=lambda device: None)
+    kept = model.views
+    figures = rendering.foveated_figures(model, [camera] * count, 0.2)
+    assert model.views is kept and model.foveation.radius == 0.3
+    assert model.asked == [0.2, 0.0, 0.0, 0.2, 0.2, 0.0, 0.0, 0.2][: 2 * count]
+    assert figures["speedup"] == figures["seconds_a_frame_whole"] / figures["seconds_a_frame_foveated"]
+
+
 def test_commands_run_every_script_into_one_folder(all_performance, tmp_path):
     settings = all_performance.AllPerformance(tmp_path, data=Path("head"), resolution=64, skip=("limits",))
     commands = all_performance.commands(settings)
-    assert set(commands) == {"versus_paper", "step_breakdown", "scaling", "rendering"}
+    assert set(commands) == {"versus_paper", "step_breakdown", "scaling", "rendering", "startup"}
     for name, options in commands.items():
         assert options[:2] == ["--json", str(tmp_path / f"{name}.json")]
         assert (BENCHMARKS / f"{name}.py").is_file()
@@ -65,6 +91,7 @@ def test_options_are_the_scripts_own(all_performance, tmp_path, monkeypatch):
         "scaling": "Scaling",
         "rendering": "Rendering",
         "limits": "Limits",
+        "startup": "Startup",
     }
     settings = all_performance.AllPerformance(tmp_path, data=tmp_path, resolution=64)
     for name, options in all_performance.commands(settings).items():

@@ -95,6 +95,29 @@ def test_options_after_two_dashes_go_to_the_method(tmp_path, monkeypatch):
     assert heard[0][1] == ["--pipeline.model.x", "3"]
 
 
+def test_speed_runs_the_repositorys_script(tmp_path, monkeypatch, capfd):
+    """With the options given, those after `--` too; its exit status is the command's."""
+    script = tmp_path / "script.py"
+    script.write_text("import sys; print(sys.argv[1:]); raise SystemExit(len(sys.argv))")
+    monkeypatch.setattr(benchmark, "SPEED_SCRIPT", script)
+    with pytest.raises(SystemExit) as ended:
+        entrypoint(["speed", "--output-dir", str(tmp_path), "--resolution", "64", "--", "--skip", "scaling"])
+    assert ended.value.code == 7
+    assert capfd.readouterr().out.strip() == str(
+        ["--output-dir", str(tmp_path), "--resolution", "64", "--skip", "scaling"]
+    )
+
+
+def test_speed_needs_a_checkout(tmp_path, monkeypatch, capsys):
+    """Installed as a wheel there is no script; the error says what to do."""
+    assert benchmark.SPEED_SCRIPT.is_file()
+    monkeypatch.setattr(benchmark, "SPEED_SCRIPT", tmp_path / "none.py")
+    with pytest.raises(SystemExit) as ended:
+        entrypoint(["speed", "--output-dir", str(tmp_path)])
+    assert ended.value.code == 1
+    assert "install from a checkout" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["output-dir", "json"])
 def test_unwritable_output_ends_it_before_training(tmp_path, capsys, option):
     """One clear error, exit status 1, no traceback."""
