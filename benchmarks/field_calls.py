@@ -10,6 +10,7 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 FLOAT_BYTES = 4
@@ -137,6 +138,35 @@ def count_flops(work: Callable[[], Any]) -> int:
     with FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops()
+
+
+class ProductCalls(TorchDispatchMode):
+    """Records products of matrices, to make them again alone: layers without what lies between them."""
+
+    PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, Any, Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Remember a product, then let it be made."""
+        kwargs = kwargs or {}
+        if func.overloadpacket.__name__ in self.PRODUCTS:
+            self.calls.append((func, args, {name: value for name, value in kwargs.items() if name != "out"}))
+        return func(*args, **kwargs)
+
+    def repeat(self) -> None:
+        """Make all of them again."""
+        for func, args, kwargs in self.calls:
+            func(*args, **kwargs)
+
+
+def recorded_products(work: Callable[[], Any]) -> ProductCalls:
+    """Return the products of matrices that a call makes."""
+    with ProductCalls() as products:
+        work()
+    return products
 
 
 def grid_flops(num_points: int, num_levels: int, channels: int, with_gradient: bool, moves_points: bool) -> int:

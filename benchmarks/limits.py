@@ -4,7 +4,8 @@
 
 The least time of a piece of work is the greater of its operations over the fastest product of matrices, and its bytes
 over the fastest copy, both measured here. Bytes count what cannot stay in a cache: inputs, answers, tables. Networks
-and grids are asked again, alone, what they were asked in one step and one picture.
+and grids are asked again, alone, what they were asked in one step and one picture; and the networks' products of
+matrices are made again without anything between them, because thin matrices are slower than the square ones of the peak.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from field_calls import (
     grid_bytes,
     grid_flops,
     recorded_calls,
+    recorded_products,
 )
 from fixed_pixels import FixedPixels
 from machine_peaks import copy_bandwidth, fastest, matmul_peak
@@ -139,8 +141,15 @@ def measure(command: Limits, work: Path) -> dict[str, Any]:
     def rows(calls: FieldCalls, whole_s: float, extra: Work, extra_s: float | None) -> dict[str, Any]:
         """Return the figures of networks, grids, optimizer and all."""
         networks, grids = network_work(calls.networks), grid_work(calls.grids)
+        products = recorded_products(lambda: [call.ask() for call in calls.networks])
+        with torch.no_grad():
+            products_s = fastest(products.repeat, command.repeats)
         made = {
-            "networks": networks.row(_fastest_of(calls.networks, command.repeats), peak, bandwidth),
+            "networks": {
+                **networks.row(_fastest_of(calls.networks, command.repeats), peak, bandwidth),
+                "products_alone_ms": 1000 * products_s,
+                "products_alone_over_floor": products_s / networks.floor_s(peak, bandwidth),
+            },
             "grids": grids.row(_fastest_of(calls.grids, command.repeats), peak, bandwidth),
         }
         if extra_s is not None:

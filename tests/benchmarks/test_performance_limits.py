@@ -64,6 +64,17 @@ def test_operations_of_a_perceptron(field_calls, with_gradient):
     assert field_calls.count_flops(call.ask) == (3 if with_gradient else 1) * forward
 
 
+def test_products_made_again_are_all_and_only_the_networks_own(field_calls):
+    """The same operations again, forward and backward, though nothing lies between the layers."""
+    layers = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 4))
+    call = make_call(field_calls, layers, torch.rand(10, 6, requires_grad=True), True)
+    products = field_calls.recorded_products(call.ask)
+    assert field_calls.count_flops(call.ask) == 3 * 2 * 10 * (6 * 16 + 16 * 4)
+    with torch.no_grad():
+        assert field_calls.count_flops(products.repeat) == field_calls.count_flops(call.ask)
+    assert len(products.calls) == 6
+
+
 def test_bytes_of_a_layer(field_calls):
     """Forward 60 in, 40 out and 28 parameters; with gradients twice that, and those of inputs and parameters."""
     layer, inputs = nn.Linear(6, 4), torch.rand(10, 6, requires_grad=True)

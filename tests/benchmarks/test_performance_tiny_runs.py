@@ -85,6 +85,7 @@ def test_limits(scripts, head, tmp_path, monkeypatch):
     assert set(step) == {"networks", "grids", "optimizer", "whole"} and set(frame) == {"networks", "grids", "whole"}
     assert record["settings"]["frame_height_width"] == [SIZE, SIZE]
     assert record["points_asked"]["frame"]["with_gradient"] == 0
+    assert 0 < step["networks"]["products_alone_ms"] < step["whole"]["measured_ms"]
 
 
 def test_rendering(scripts, head, tmp_path):
