@@ -153,7 +153,7 @@ class ProductCalls(TorchDispatchMode):
         """Remember a product, then let it be made."""
         kwargs = kwargs or {}
         if func.overloadpacket.__name__ in self.PRODUCTS:
-            self.calls.append((func, args, {name: value for name, value in kwargs.items() if name != "out"}))
+            self.calls.append((func, args, kwargs))
         return func(*args, **kwargs)
 
     def repeat(self) -> None:

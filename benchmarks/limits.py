@@ -5,7 +5,7 @@
 The least time of a piece of work is the greater of its operations over the fastest product of matrices, and its bytes
 over the fastest copy, both measured here. Bytes count what cannot stay in a cache: inputs, answers, tables. Networks
 and grids are asked again, alone, what they were asked in one step and one picture; and the networks' products of
-matrices are made again without anything between them, because thin matrices are slower than the square ones of the peak.
+matrices are made again with nothing between them, because thin matrices are slower than the square ones of the peak.
 """
 
 from __future__ import annotations

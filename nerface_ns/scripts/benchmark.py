@@ -59,10 +59,11 @@ class TableCommand:
 
 @dataclass
 class SpeedCommand:
-    """Measure speed on this machine: time to a quality against nerface-paper, the parts of a step and of a picture,
-    their distance from what the machine can do, how cost grows, and start-up.
+    """Measure speed on this machine.
 
-    Runs `benchmarks/all_performance.py` of a checkout of the repository; its further options follow after `--`.
+    Time to a quality against nerface-paper, the parts of a step and of a picture, their distance from what the machine
+    can do, how cost grows with frames, coefficients, resolution and rays, and start-up. Runs
+    `benchmarks/all_performance.py` of a checkout of the repository; its further options follow after `--`.
     """
 
     output_dir: Path
