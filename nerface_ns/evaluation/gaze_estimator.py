@@ -60,6 +60,10 @@ class IrisFinder(Protocol):
         """Return what was calibrated."""
         ...
 
+    def close(self) -> None:
+        """Free what it holds besides memory."""
+        ...
+
 
 @dataclass(frozen=True)
 class FittedIrises:
@@ -91,6 +95,9 @@ class FittedIrises:
         """Return the gaze; eyes are as open as much of them is seen, and as well as that tells the gaze."""
         fit = self.eyes.look(picture, self.low, self.high)
         return GazeEstimate(fit.gaze, min(fit.area / self.usual_area, fit.sharpness / self.usual_sharpness))
+
+    def close(self) -> None:
+        """Holds nothing but memory."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what was calibrated."""

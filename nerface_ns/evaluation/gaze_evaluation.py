@@ -114,8 +114,11 @@ def measure_gaze(
         if done is not None:
             done(name, target, image, number, len(rows) * len(targets))
 
-    frames = [redirection.measure(row, picture_done) for row in rows]
-    pipeline.train(was_training)
+    try:
+        frames = [redirection.measure(row, picture_done) for row in rows]
+    finally:
+        estimator.finder.close()
+        pipeline.train(was_training)
     return {
         **gaze_figures(frames),
         "definitions": DEFINITIONS,

@@ -69,6 +69,10 @@ class LandmarkIrises:
         gaze = eye_gaze(slopes[None], self.eyeballs.centers * scale, rotation[None], shift[None], 1.0, np.zeros(2))
         return GazeEstimate(gaze[0].mean(axis=0), openness)
 
+    def close(self) -> None:
+        """Free MediaPipe's model, which complains if the end of the program does."""
+        self.finder.close()
+
     def as_json(self) -> dict[str, Any]:
         """Return what was calibrated."""
         return {"source": "landmarks", **self.eyeballs.as_json()}

@@ -55,7 +55,7 @@ class BilinearDeformation(nn.Module):
         self, points: Float[Tensor, "num_samples 3"], frame_rows: Int[Tensor, "num_samples"], prepared: Tensor
     ) -> Float[Tensor, "num_samples num_out"]:
         """Evaluate at points in [0, 1]^3, ordered by frame."""
-        hidden = torch.relu(self.second(torch.relu(self.first(self.grid(points)))))
+        hidden = torch.relu_(self.second(torch.relu_(self.first(self.grid(points)))))
         return per_frame_matmul(hidden, prepared, frame_counts(frame_rows, len(prepared)))
 
 

@@ -85,7 +85,7 @@ class FeatureField(FaceField):
             num_seen += NUM_LIGHT_FEATURES
         self.colour_first = FrameBiasLinear(num_seen, num_told, width)
         hidden = _hidden_layers(width, width, colour_layers - 1)
-        self.colour_rest = nn.Sequential(nn.ReLU(), *hidden, nn.Linear(width, 3), nn.Sigmoid())
+        self.colour_rest = nn.Sequential(nn.ReLU(inplace=True), *hidden, nn.Linear(width, 3), nn.Sigmoid())
 
     def bend(
         self, positions: Float[Tensor, "num_samples 3"], frame_rows: Int[Tensor, "num_samples"], prepared: Any
@@ -130,5 +130,5 @@ def _hidden_layers(num_in: int, width: int, count: int) -> List[nn.Module]:
     """Return so many linear layers, each with its ReLU."""
     layers: List[nn.Module] = []
     for number in range(count):
-        layers += [nn.Linear(num_in if number == 0 else width, width), nn.ReLU()]
+        layers += [nn.Linear(num_in if number == 0 else width, width), nn.ReLU(inplace=True)]
     return layers

@@ -11,6 +11,7 @@ from drawn_eyes import DrawingModel, drawing_pipeline, true_eyes
 from PIL import Image
 
 from nerface_ns.evaluation.gaze_calibration import CalibratedEyes
+from nerface_ns.evaluation.gaze_estimator import FittedIrises
 from nerface_ns.evaluation.gaze_evaluation import GazeEvaluation, measure_gaze
 from nerface_ns.evaluation.gaze_head_motion import HeadMotion
 from nerface_ns.evaluation.gaze_redirection import GazeTargets, RedirectedFrame, RedirectedPicture
@@ -191,3 +192,17 @@ def test_sheet_has_every_gaze_at_its_place(tmp_path):
     strip = len(sheet) // 2 - 8
     rows = [sheet[strip + 4, :, 0], sheet[2 * strip + 12, :, 0]]
     assert [[int(row[4]), int(row[64])] for row in rows] == [[115, 242], [64, 191]]
+
+
+def test_finder_is_closed_when_a_measurement_breaks_off(pipeline, monkeypatch):
+    """MediaPipe's model has to be freed before the program ends."""
+    closed = []
+    monkeypatch.setattr(FittedIrises, "close", lambda self: closed.append(self))
+
+    def stop(*told):
+        """Break off as Ctrl-C does."""
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_gaze(pipeline, GazeEvaluation(targets=TARGETS), None, stop)
+    assert len(closed) == 1
