@@ -55,7 +55,7 @@ def _optimizers(num_steps: int, **rates: float) -> Dict[str, Any]:
     return {
         name: {
             "optimizer": FaceAdamConfig(lr=rate),
-            "scheduler": WarmupDecaySchedulerConfig(max_steps=num_steps, warmup_steps=10),
+            "scheduler": WarmupDecaySchedulerConfig(max_steps=num_steps, warmup_steps=25),
         }
         for name, rate in {**LEARNING_RATES, **rates}.items()
     }

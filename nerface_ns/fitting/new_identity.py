@@ -1,4 +1,4 @@
-"""A person whom a model has never seen: found on photographs by a known one's face, then learned beside the known."""
+"""A person whom a model has never seen: found on photographs by a known one's face, then learned from there."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from nerface_ns.fitting.photo import Photo
 from nerface_ns.fitting.photo_dataset import seen_opacity, write_photo_dataset
 from nerface_ns.fitting.photo_fitter import PhotoFitter
 from nerface_ns.rendering.render_subject import RenderSubject
-
-LAST_SHARE = 0.5
-"""Share of a step's frames that show the new person; the others keep what is known of everybody else."""
 
 
 def check_new_name(name: str, config: Any, model: Any, source: Path) -> None:
@@ -77,6 +74,7 @@ def new_run_config(
     like: RenderSubject,
     fitted: Sequence[FittedPhoto],
     output_dir: Path,
+    share: float,
 ) -> Any:
     """Write the photographs as a dataset; return the configuration of a training that adds the person to a run.
 
@@ -87,6 +85,7 @@ def new_run_config(
         like: The known person whose face was found on the photos.
         fitted: The photos.
         output_dir: Where the dataset and the new run go.
+        share: Of a step's frames, those that show the new person; the others keep what is known of everybody else.
     """
     data = output_dir / name
     opacity = [seen_opacity(photo, like.own_camera) for photo in fitted]
@@ -95,7 +94,7 @@ def new_run_config(
     datamanager = new.pipeline.datamanager
     known = datamanager.data or datamanager.dataparser.data
     new.data = datamanager.data = datamanager.dataparser.data = Path(f"{known}{SEPARATOR}{data.resolve()}")
-    datamanager.last_identity_share = LAST_SHARE
+    datamanager.last_identity_share = share
     new.load_dir, new.load_checkpoint, new.load_identities = None, checkpoint.resolve(), True
     new.new_identity_like = like.person
     new.timestamp = "{timestamp}"

@@ -50,10 +50,13 @@ class FitCommand:
     """Person of the photos, of a run that was trained on several; the first one without it."""
     new_identity: str | None = None
     """Name of a person whom the run, one of several persons, does not know: the photos are laid over the most similar
-    known face, and for --minutes the run learns them beside the known persons, into a run of its own in
-    OUTPUT_DIR/runs, which knows all of them. Its photos show one background, or have masks."""
+    known face, and for --minutes the run learns them, into a run of its own in OUTPUT_DIR/runs. Its photos show one
+    background, or have masks."""
     minutes: float = 1.0
     """Training time of a new person."""
+    new_share: float = 1.0
+    """Share of this training that shows the new person. With all of it the new person comes out cleanest, and the
+    known ones, whom the old run still shows, fade from the new run; with less the new run can morph between them."""
     landmarker: Path | None = None
     """MediaPipe's face landmarker bundle (.task), for a start from landmarks; without it the one that `nerface-track`
     keeps, where that and MediaPipe are there. Training frames that resemble the photo are tried in any case."""
@@ -121,6 +124,8 @@ def _check(command: FitCommand) -> None:
         raise ValueError(f"{options}: expected one of them")
     if not 0 < command.minutes < float("inf"):
         raise ValueError(f"--minutes {command.minutes}: expected a positive number")
+    if not 0 < command.new_share <= 1:
+        raise ValueError(f"--new-share {command.new_share}: expected a number above 0 and at most 1")
     if not 0 <= command.video_seconds < float("inf"):
         raise ValueError(f"--video-seconds {command.video_seconds}: expected 0 or a positive number")
 

@@ -46,7 +46,7 @@ def add_person(command: FitCommand, landmarks: Any) -> dict[str, Any]:
         like, fitted = fit_nearest(
             subjects, command.fit, landmarks, photos, command.focal, lambda text: status.update(f"fitting {text}")
         )
-        new = new_run_config(config, checkpoint, name, like, fitted, command.output_dir)
+        new = new_run_config(config, checkpoint, name, like, fitted, command.output_dir, command.new_share)
     console.print(f"nearest of {', '.join(known)}: {new.new_identity_like}", highlight=False)
     before = [photo.figures["psnr"] for photo in fitted]
     trainer, training = train_with_progress(new, command.minutes * 60, console)
@@ -58,6 +58,7 @@ def add_person(command: FitCommand, landmarks: Any) -> dict[str, Any]:
     report = {
         **{"method": config.method_name, "step": step, "checkpoint": checkpoint.name, "identity": name},
         **{"like": new.new_identity_like, "config": str(training.config_path), "steps": training.steps},
+        **{"new_share": command.new_share},
         **{"photos": results, "wall_s": round(time.monotonic() - start, 3)},
     }
     console.print(f"run of {', '.join(known)} and {name}: {training.config_path}", soft_wrap=True, highlight=False)

@@ -71,8 +71,8 @@ def test_the_field_is_dropped_and_the_cameras_are_kept():
     assert int(moments["step"]) == 1
     kept = optimizers.optimizers["cameras"].state[model.camera_optimizer.turn]
     assert int(kept["step"]) == DROP + 1
-    assert networks.last_epoch == 1, "the warm-up of ten steps begins anew"
-    assert networks.get_last_lr()[0] == pytest.approx(0.2 * networks.base_lrs[0])
+    assert networks.last_epoch == 1, "the warm-up of 25 steps begins anew"
+    assert networks.get_last_lr()[0] == pytest.approx(2 / 25 * networks.base_lrs[0])
     assert (model.camera_optimizer.turn - cameras["turn"]).abs().max() < 0.01
 
 

@@ -138,13 +138,14 @@ def add(run: Path, output_dir: Path, *photos: Path, **options: Any) -> dict[str,
 def test_a_new_person_joins_by_photos(run: Path, people: list[Path], pipeline: Any, tmp_path: Path):
     """The new run is an ordinary one that knows three; its states belong to it."""
     photos = sorted((people[2] / "train").glob("*.png"))[:1]
-    report = add(run, tmp_path, *photos, json=tmp_path / "report.json")
+    report = add(run, tmp_path, *photos, json=tmp_path / "report.json", new_share=0.75)
     assert report["identity"] == "carla" and report["like"] in ("anna", "ben") and report["steps"] > 0
     assert [Path(photo["photo"]) for photo in report["photos"]] == photos
     assert all(np.isfinite([photo["psnr"], photo["psnr_before"]]).all() for photo in report["photos"])
     config = Path(report["config"])
     grown = load_run(config)[1]
     assert grown.model.identities.names == ("anna", "ben", "carla")
+    assert grown.datamanager.config.last_identity_share == report["new_share"] == 0.75
     frames = [name for name in grown.datamanager.train_dataset.metadata["frame_names"] if name.startswith("carla/")]
     assert len(frames) == 1
     state = read_state(tmp_path / f"{photos[0].stem}_state.json")
@@ -200,3 +201,5 @@ def test_a_run_that_nobody_can_join(run: Path, people: list[Path], tmp_path: Pat
         add(run, tmp_path, photo, identity="ben")
     with pytest.raises(ValueError, match="--minutes 0: expected a positive number"):
         add(run, tmp_path, photo, minutes=0)
+    with pytest.raises(ValueError, match="--new-share 0: expected a number above 0 and at most 1"):
+        add(run, tmp_path, photo, new_share=0)
