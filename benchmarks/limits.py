@@ -141,9 +141,7 @@ def measure(command: Limits, work: Path) -> dict[str, Any]:
     def rows(calls: FieldCalls, whole_s: float, extra: Work, extra_s: float | None) -> dict[str, Any]:
         """Return the figures of networks, grids, optimizer and all."""
         networks, grids = network_work(calls.networks), grid_work(calls.grids)
-        products = recorded_products(lambda: [call.ask() for call in calls.networks])
-        with torch.no_grad():
-            products_s = fastest(products.repeat, command.repeats)
+        products_s = _products_alone_s(calls.networks, command.repeats)
         made = {
             "networks": {
                 **networks.row(_fastest_of(calls.networks, command.repeats), peak, bandwidth),
@@ -173,6 +171,13 @@ def measure(command: Limits, work: Path) -> dict[str, Any]:
             "train_steps": command.train_steps,
         },
     }
+
+
+@torch.no_grad()
+def _products_alone_s(calls: Sequence[FieldCall], repeats: int) -> float:
+    """Return the least seconds of the products of matrices that all calls make, with nothing between them."""
+    products = recorded_products(lambda: [call.ask() for call in calls])
+    return fastest(products.repeat, repeats)
 
 
 def _fastest_of(calls: Sequence[FieldCall], repeats: int) -> float:

@@ -147,8 +147,10 @@ def test_picture_rate(page, viewer):
 def test_sharp_radius(page, model):
     page.use("Sharp radius", 0.25)
     page.wait_for(lambda: model.foveation.radius == 0.25)
+    assert model.foveation.radius == 0.25
     page.use("Sharp radius", MOST_SHARP)
     page.wait_for(lambda: model.foveation.radius == 0)
+    assert model.foveation.radius == 0
 
 
 def test_search_hides_the_others(page):
